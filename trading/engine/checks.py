@@ -10,7 +10,6 @@ from trading.engine.margin import AccountState, compute_allowance_lots
 from trading.engine.order_groups import check_group
 from trading.engine.state import MarketState
 from trading.engine.types import (
-    BUY,
     ORDER_LOTS_MAX,
     OUTCOMES_MAX,
     PAYOUT_PIPS,
@@ -33,8 +32,6 @@ TICK_PIPS_MIN: Final = 10
 TICK_PIPS_MAX: Final = 5_000
 FEE_UNITS_MICROS: Final = (1, 10_000)
 BUDGET_MICROS_MAX: Final = ORDER_LOTS_MAX * PAYOUT_PIPS
-# A member of an enum is an attribute of a class, which costs as much as a call.
-GTD: Final = Tif.GTD
 RESTING: Final = (Tif.GTC, Tif.GTD)
 
 
@@ -52,40 +49,34 @@ def check_time(market: MarketState, valid_until_us: int | None) -> Reason | None
 
 def check_place(market: MarketState, place: Place) -> Reason | None:
     """Refuse an order that can't enter this market now, whatever its account can pay."""
-    order_id = place.order_id
-    if (
-        order_id in market.orders
-        or (market.untriggered and order_id in market.untriggered)
-        or (market.brackets and order_id in market.brackets)
-    ):
+    if market.knows(place.order_id):
         return Reason.DUPLICATE_ORDER_ID
-    options = place.options
-    if options is not None or market.is_timed:
-        reason = check_time(market, place.valid_until_us)
-        if reason is not None:
-            return reason
-    rules, outcome, lots = market.rules, place.outcome, place.quantity_lots
-    if outcome not in rules.outcomes:
-        return check_outcome(market, outcome)
-    price_pips = place.price_pips
-    if price_pips not in rules.prices and not (price_pips is None and place.is_market):
-        return check_price(market, price_pips)
-    if rules.rests_refused and not place.is_market and place.tif in RESTING:
+    reason = check_time(market, place.valid_until_us) or check_outcome(market, place.outcome)
+    if reason is None and not (place.price_pips is None and place.is_market):
+        reason = check_price(market, place.price_pips)
+    if reason is not None:
+        return reason
+    if market.rules.rests_refused and not place.is_market and place.tif in RESTING:
         return Reason.RESTING_REFUSED
-    if options is not None or place.tif is GTD:
-        return check_options(market, place)
-    if lots is None or lots % rules.lot_step_lots or not 0 < lots <= ORDER_LOTS_MAX:
-        return check_quantity(market, lots)
-    account = market.accounts.get(place.account_id) or market.account(place.account_id)
-    if place.side == BUY:
-        lots += account.net_lots[outcome] + account.buy_lots[outcome]
-    else:
-        lots += account.sell_lots[outcome] - account.net_lots[outcome]
-    if lots > rules.owned_lots_max:
-        return Reason.POSITION_LIMIT
-    if rules.limits_positions or market.elsewhere:
-        return check_position(market, account, place, place.quantity_lots)
-    return None
+    return check_options(market, place)
+
+
+def find_numbers(market: MarketState, place: Place) -> tuple[int, int]:
+    """Return the limit and the quantity of an order that may name neither.
+
+    Without a limit it is the collar; one that waits has none yet. By budget it is as much as the
+    position limits allow.
+    """
+    price_pips, lots = place.price_pips, place.quantity_lots
+    if price_pips is None and place.trigger is None:
+        price_pips = market.compute_collar(place.outcome, place.side)
+    if lots is None:
+        lots = ORDER_LOTS_MAX
+        if not place.reduce_only:
+            account = market.account(place.account_id)
+            lots = min(lots, market.compute_headroom(account, place.outcome, place.side))
+        lots -= lots % market.rules.lot_step_lots
+    return price_pips or 0, lots
 
 
 def check_outcome(market: MarketState, outcome: int) -> Reason | None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from trading.engine.blend import sweep_both
-from trading.engine.book import EngineOrder, build_rested, enter_order
+from trading.engine.book import EngineOrder, build_rested
 from trading.engine.brackets import (
     Bracket,
     attach_to_entry,
@@ -31,7 +31,9 @@ from trading.engine.checks import (
     check_configure,
     check_fired,
     check_place,
+    check_position,
     check_time,
+    find_numbers,
 )
 from trading.engine.commands import (
     Amend,
@@ -66,13 +68,13 @@ from trading.engine.resting import compute_allowance, has_closed_position, is_ca
 from trading.engine.state import NO_ELSEWHERE, NO_HEADROOM, Elsewhere, Headroom, MarketState
 from trading.engine.triggers import watch
 from trading.engine.types import (
+    BUY,
     ORDER_LOTS_MAX,
     MarketStatus,
     OrderOptions,
     OrderStatus,
     Reason,
     Tif,
-    Trigger,
 )
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
@@ -153,38 +155,71 @@ class Engine(MarketState):
     # Place
 
     def _place(self, place: Place) -> None:
-        reason = check_place(self, place)
+        """Enter an order; what is unusual about it has a ladder of its own, `check_place`."""
+        order_id, account_id, outcome = place.order_id, place.account_id, place.outcome
+        side, price_pips, lots = place.side, place.price_pips, place.quantity_lots
+        options, tif, rules, reason = place.options, place.tif, self.rules, None
+        if (
+            options is not None
+            or tif is GTD
+            or self.is_restricted
+            or outcome not in rules.outcomes
+            or price_pips not in rules.prices
+            or lots is None
+            or lots <= 0
+            or lots > ORDER_LOTS_MAX
+            or lots % rules.lot_step_lots
+            or order_id in self.orders
+            or (self.untriggered and self.knows(order_id))
+            or (self.brackets and self.knows(order_id))
+        ):
+            reason = check_place(self, place)
+            if reason is None:
+                price_pips, lots = find_numbers(self, place)
+        else:
+            account = self.accounts.get(account_id) or self.account(account_id)
+            open_lots = (account.buy_lots if side == BUY else account.sell_lots)[outcome]
+            owned_lots = side * account.net_lots[outcome] + open_lots + lots
+            if owned_lots > rules.safe_owned_lots or self.elsewhere:
+                reason = check_position(self, account, place, lots)
         if reason is not None:
-            self.emit(Rejected(place.order_id, reason))
+            self.emit(Rejected(order_id, reason))
             return
-        options, price_pips, lots = place.options, place.price_pips, place.quantity_lots
-        if options is not None:
-            if options.legs:
-                self._place_bracket(place, options)
-                return
-            if options.trigger is not None:
-                self._wait_for(place, options.trigger)
-                return
-            if options.budget_micros is not None:
-                self._match_budget(place, options.budget_micros)
-                return
-        if price_pips is None:
-            price_pips = self.compute_collar(place.outcome, place.side)
-        assert lots is not None
-        self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
-        tif = place.tif
+        self.incoming = order = EngineOrder(
+            place, order_id, account_id, place.owner_id, outcome, side, price_pips, lots, lots,
+            self.ts_us,
+        )  # fmt: skip
+        if options is not None and self._place_apart(order, options):
+            return
         if (tif is not GTC and tif is not GTD) or (options is not None and options.is_market):
             self._match_and_end(order)
             return
-        safe_micros = self.rules.safe_hold_pips * lots
-        if self.funds[place.account_id] < safe_micros and not self._check_funds(order, lots, 0):
+        safe_micros = rules.safe_hold_pips * lots
+        if self.funds[account_id] < safe_micros and not self._check_funds(order, lots, 0):
             return
-        if self.maker is not None or self.books[place.outcome].crosses(place.side, price_pips):
+        book = self.books[outcome]
+        if side == BUY:
+            crosses = price_pips >= book.best_ask_pips
+        else:
+            crosses = price_pips <= book.best_bid_pips
+        if crosses or (rules.trades_elsewhere and self.crosses(outcome, side, price_pips)):
             self._match_and_rest(order)
         else:
-            rested = Rested(place.order_id, place.outcome, place.side, price_pips, lots)
+            rested = Rested(order_id, outcome, side, price_pips, lots)
             self.events.append(rested)
             self.apply_rested(rested)
+
+    def _place_apart(self, order: EngineOrder, options: OrderOptions) -> bool:
+        """Carry out an order with legs, a trigger or a budget; return whether it has one."""
+        if options.legs:
+            self._place_bracket(order.place, options)
+        elif options.trigger is not None:
+            self.emit(Waited(order.order_id, options.trigger.price_pips, order.quantity_lots))
+        elif options.budget_micros is not None:
+            self._match_budget(order, options.budget_micros)
+        else:
+            return False
+        return True
 
     def _check_funds(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> bool:
         """Reject an order that may rest unless its account can hold all that it could cost."""
@@ -214,15 +249,8 @@ class Engine(MarketState):
             reason = Reason.REDUCE_ONLY if is_closed else name_remainder(makers)
         self._finish(order, reason)
 
-    def _match_budget(self, place: Place, budget_micros: int) -> None:
+    def _match_budget(self, order: EngineOrder, budget_micros: int) -> None:
         """Spend at most the budget; an order by budget ends with the quantity that it filled."""
-        price_pips, lots = place.price_pips, ORDER_LOTS_MAX
-        if price_pips is None:
-            price_pips = self.compute_collar(place.outcome, place.side)
-        if not place.reduce_only:
-            account = self.account(place.account_id)
-            lots = min(lots, self.compute_headroom(account, place.outcome, place.side))
-        order = self.enter(place, price_pips, lots - lots % self.rules.lot_step_lots)
         stopped, makers, _ = match(self, order, True, budget_micros)
         reason = stopped or name_remainder(makers)
         if not order.remaining_lots and stopped is None:
@@ -258,20 +286,16 @@ class Engine(MarketState):
 
     def _finish(self, order: EngineOrder, reason: Reason | None) -> None:
         """End a taker that does not rest: filled, or cancelled for `reason`."""
-        if not order.remaining_lots:
-            self._end(order, FILLED, IS_FILLED)
+        lots = order.remaining_lots
+        if not lots:
+            ended = Ended(order.order_id, FILLED, IS_FILLED, 0)
         else:
             assert reason is not None
-            self._end(order, CANCELLED, reason)
+            ended = Ended(order.order_id, CANCELLED, reason, lots)
+        self.events.append(ended)
+        self.apply_ended(ended)
 
     # Triggers
-
-    def _wait_for(self, place: Place, trigger: Trigger) -> None:
-        """Let an order wait outside the books until its trigger is reached."""
-        lots = place.quantity_lots
-        assert lots is not None
-        self.enter(place, place.price_pips or 0, lots)
-        self.emit(Waited(place.order_id, trigger.price_pips, lots))
 
     def _fire(self, fire: Fire) -> None:
         """Carry out a triggered order: what would refuse it as a new one ends it."""

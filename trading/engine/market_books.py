@@ -60,8 +60,8 @@ class MarketBooks:
         self.groups: dict[str, dict[str, EngineOrder]] = {}
         """By order group its orders here, resting or waiting, by id."""
         self.dirty_orders: dict[str, EngineOrder] = {}
-        self.is_timed = True
-        """Whether its status or a close time may refuse what comes."""
+        self.is_restricted = True
+        """Whether its status, a close time or its rules may refuse what comes."""
         self.is_trial = False
         """Whether it is a part of a market, to try a command on: no trigger sees its prices."""
         self.incoming: EngineOrder | None = None
@@ -125,6 +125,10 @@ class MarketBooks:
     def find_order(self, order_id: str) -> EngineOrder | None:
         """Return an order that rests or waits for its trigger."""
         return self.orders.get(order_id) or self.untriggered.get(order_id)
+
+    def knows(self, order_id: str) -> bool:
+        """Return whether an order of this id rests or waits, or is the entry of a bracket."""
+        return self.find_order(order_id) is not None or order_id in self.brackets
 
     def find_best_pips(self, outcome: int, side: int) -> int | None:
         """Return the best price that an order could trade at now, with whomever."""
@@ -246,7 +250,7 @@ class MarketBooks:
             settle = self.rules.settle
             settle(account, 0, self.funds, order, -order.hold_micros, -order.remaining_lots)
             order.hold_micros = 0
-        assert account.buys_micros >= 0
+        assert account.base_micros >= -PAYOUT_PIPS * account.collateral_lots, "owes for no order"
         options = order.place.options
         if options is not None:
             self._leave_group(order)

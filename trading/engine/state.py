@@ -35,7 +35,7 @@ from trading.engine.margin import add_fill
 from trading.engine.market_books import MarketBooks, move_orders, order_of_arrival
 from trading.engine.rules import Rules
 from trading.engine.snapshot import Snapshot, compute_hash, dump, save
-from trading.engine.types import BUY, ORDER_LOTS_MAX, MarketStatus, OrderStatus, TradeKind
+from trading.engine.types import ORDER_LOTS_MAX, MarketStatus, OrderStatus, TradeKind
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
 OPEN: Final = OrderStatus.OPEN
@@ -88,22 +88,26 @@ class MarketState(MarketBooks):
         if trade.kind is MAKER:
             self._apply_traded_with_maker(trade)
             return
-        taker = self.incoming
+        taker, rules = self.incoming, self.rules
+        compute_basis = rules.compute_basis
+        basis = compute_basis(trade.price_pips, trade.quantity_lots) if rules.has_fees else 0
         assert taker is not None
-        self._fill_taker(taker, trade)
-        self._fill_maker(self.orders[trade.maker_order_id], trade)
+        self._fill_taker(taker, trade, basis)
+        self._fill_maker(self.orders[trade.maker_order_id], trade, basis)
 
     def _apply_traded_with_maker(self, trade: Traded) -> None:
         """Carry out a trade of which one side, without an order, is the automated maker."""
         maker, taker = self.maker, self.incoming
         assert maker is not None
         bought_lots, paid_micros = -trade.taker_side * trade.quantity_lots, trade.paid_micros
+        compute_basis = self.rules.compute_basis
+        basis = compute_basis(trade.price_pips, trade.quantity_lots)
         account_id, cash_micros = trade.maker_account_id, trade.maker_cash_micros
         if trade.taker_order_id:
             assert taker is not None
-            self._fill_taker(taker, trade)
+            self._fill_taker(taker, trade, basis)
         else:
-            self._fill_maker(self.orders[trade.maker_order_id], trade)
+            self._fill_maker(self.orders[trade.maker_order_id], trade, basis)
             account_id, cash_micros = trade.taker_account_id, trade.taker_cash_micros
             bought_lots = -bought_lots
         account = self.account(account_id)
@@ -129,65 +133,56 @@ class MarketState(MarketBooks):
         assert self.config is not None
         assert self.config.house_account_id is not None
         house, taker = self.account(self.config.house_account_id), self.incoming
+        compute_basis = self.rules.compute_basis
         for trade in match.trades:
             signed_lots = trade.taker_side * trade.quantity_lots
+            basis = compute_basis(trade.price_pips, trade.quantity_lots)
             if trade.maker_order_id:
-                self._fill_maker(self.orders[trade.maker_order_id], trade)
+                self._fill_maker(self.orders[trade.maker_order_id], trade, basis)
                 cash_micros = trade.taker_cash_micros
             else:
                 assert taker is not None
-                self._fill_taker(taker, trade)
+                self._fill_taker(taker, trade, basis)
                 signed_lots, cash_micros = -signed_lots, trade.maker_cash_micros
             paid_micros = trade.price_pips * signed_lots
             add_fill(house, trade.outcome, signed_lots, paid_micros, cash_micros, 0)
 
-    def _fill_taker(self, order: EngineOrder, trade: Traded) -> None:
+    def _fill_taker(self, order: EngineOrder, trade: Traded, basis: int) -> None:
         account, rules = self.accounts[order.account_id], self.rules
-        price_pips, lots, fee_micros = trade.price_pips, trade.quantity_lots, trade.taker_fee_micros
-        cash_micros, amount_micros = trade.taker_cash_micros, trade.amount_micros
-        if not amount_micros:
-            amount_micros = price_pips * lots
-        if trade.taker_side == BUY:
-            add_fill(account, trade.outcome, lots, amount_micros, cash_micros, fee_micros)
-        else:
-            add_fill(account, trade.outcome, -lots, -amount_micros, cash_micros, fee_micros)
+        side, lots, fee_micros = order.side, trade.quantity_lots, trade.taker_fee_micros
+        amount_micros = trade.amount_micros or trade.price_pips * lots
+        cash_micros = trade.taker_cash_micros
+        add_fill(account, trade.outcome, side * lots, side * amount_micros, cash_micros, fee_micros)
         order.remaining_lots = remaining_lots = order.remaining_lots - lots
         assert remaining_lots >= 0
         order.filled_micros += amount_micros
         if rules.has_fees:
-            cash_micros -= fee_micros
             order.fee_micros += fee_micros
             if not order.place.fee_free:
-                compute_basis = rules.compute_taker_basis
-                order.taker_basis += compute_basis(price_pips, lots)
+                percent = rules.taker_percent
+                order.taker_basis += basis if percent == 100 else basis * percent // 100
         settle = rules.settle
-        settle(account, cash_micros, self.funds)
+        settle(account, cash_micros - fee_micros, self.funds)
         if self.headroom:
             self._use_headroom(order, lots)
-        self.dirty_orders[order.order_id] = order
 
-    def _fill_maker(self, order: EngineOrder, trade: Traded) -> None:
+    def _fill_maker(self, order: EngineOrder, trade: Traded, basis: int) -> None:
         account, rules = self.accounts[order.account_id], self.rules
-        lots, fee_micros = trade.quantity_lots, trade.maker_fee_micros
-        outcome, cash_micros = trade.outcome, trade.maker_cash_micros
-        amount_micros = trade.price_pips * lots
-        if trade.taker_side == BUY:
-            add_fill(account, outcome, -lots, -amount_micros, cash_micros, fee_micros)
-        else:
-            add_fill(account, outcome, lots, amount_micros, cash_micros, fee_micros)
-        self.books[outcome].reduce(order, lots)
+        side, lots, fee_micros = order.side, trade.quantity_lots, trade.maker_fee_micros
+        amount_micros, cash_micros = trade.price_pips * lots, trade.maker_cash_micros
+        add_fill(account, trade.outcome, side * lots, side * amount_micros, cash_micros, fee_micros)
+        self.books[trade.outcome].reduce(order, lots)
         order.status = PARTIALLY_FILLED
         order.filled_micros += amount_micros
         if rules.has_fees:
-            cash_micros -= fee_micros
             order.fee_micros += fee_micros
             if not order.place.fee_free:
-                compute_basis = rules.compute_maker_basis
-                order.maker_basis += compute_basis(trade.price_pips, lots)
+                percent = rules.maker_percent
+                order.maker_basis += basis if percent == 100 else basis * percent // 100
         compute_hold, settle = rules.compute_hold, rules.settle
         hold_micros = compute_hold(order) if order.remaining_lots else 0
         more_micros, order.hold_micros = hold_micros - order.hold_micros, hold_micros
-        settle(account, cash_micros, self.funds, order, more_micros, -lots)
+        settle(account, cash_micros - fee_micros, self.funds, order, more_micros, -lots)
         if self.headroom:
             self._use_headroom(order, lots)
         self.dirty_orders[order.order_id] = order
@@ -310,7 +305,11 @@ class MarketState(MarketBooks):
         self.status = configured.status
         self.config = config
         self.rules = Rules(config)
-        self.is_timed = configured.status is not MarketStatus.OPEN or config.close_at_us is not None
+        self.is_restricted = (
+            configured.status is not MarketStatus.OPEN
+            or config.close_at_us is not None
+            or self.rules.rests_refused
+        )
         if old is None:
             self.books = self._build_books(config.tick_pips)
             if config.maker is not None and self.maker is None:
