@@ -158,7 +158,7 @@ class Engine(MarketState):
         """Enter an order; what is unusual about it has a ladder of its own, `check_place`."""
         order_id, account_id, outcome = place.order_id, place.account_id, place.outcome
         side, price_pips, lots = place.side, place.price_pips, place.quantity_lots
-        options, tif, rules, reason = place.options, place.tif, self.rules, None
+        options, tif, rules = place.options, place.tif, self.rules
         if (
             options is not None
             or tif is GTD
@@ -177,6 +177,7 @@ class Engine(MarketState):
             if reason is None:
                 price_pips, lots = find_numbers(self, place)
         else:
+            reason = None
             account = self.accounts.get(account_id) or self.account(account_id)
             open_lots = (account.buy_lots if side == BUY else account.sell_lots)[outcome]
             owned_lots = side * account.net_lots[outcome] + open_lots + lots
@@ -198,11 +199,10 @@ class Engine(MarketState):
         if self.funds[account_id] < safe_micros and not self._check_funds(order, lots, 0):
             return
         book = self.books[outcome]
-        if side == BUY:
-            crosses = price_pips >= book.best_ask_pips
-        else:
-            crosses = price_pips <= book.best_bid_pips
-        if crosses or (rules.trades_elsewhere and self.crosses(outcome, side, price_pips)):
+        if (
+            (price_pips >= book.best_ask_pips if side == BUY else price_pips <= book.best_bid_pips)
+            or (rules.trades_elsewhere and self.crosses(outcome, side, price_pips))
+        ):  # fmt: skip
             self._match_and_rest(order)
         else:
             rested = Rested(order_id, outcome, side, price_pips, lots)
