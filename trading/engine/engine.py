@@ -108,13 +108,11 @@ class Engine(MarketState):
         self.elsewhere = elsewhere
         self.incoming = None
         self.events = []
-        if self.expiries and self.expiries[0][0] <= self.ts_us:
+        if self.is_watched:
             self._expire()
         _DECISIONS[type(command)](self, command)
-        if self.brackets:
-            watch(self, follow(self))
-        elif self.untriggered:
-            watch(self)
+        if self.is_watched:
+            self._watch()
         return self.events
 
     def quote(
@@ -137,6 +135,14 @@ class Engine(MarketState):
             if order.order_id not in skipped:
                 return Fire(order.order_id, order.account_id)
         return None
+
+    def _watch(self) -> None:
+        """Look after legs and triggers at a command's end, while there is anything to watch."""
+        if self.brackets:
+            watch(self, follow(self))
+        elif self.untriggered:
+            watch(self)
+        self.is_watched = bool(self.expiries or self.untriggered or self.brackets)
 
     def _expire(self) -> None:
         while self.expiries and self.expiries[0][0] <= self.ts_us:
@@ -170,8 +176,7 @@ class Engine(MarketState):
             or lots > ORDER_LOTS_MAX
             or lots % rules.lot_step_lots
             or order_id in self.orders
-            or (self.untriggered and self.knows(order_id))
-            or (self.brackets and self.knows(order_id))
+            or (self.is_watched and self.knows(order_id))
         ):
             reason = check_place(self, place)
             if reason is None:

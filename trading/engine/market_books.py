@@ -57,6 +57,8 @@ class MarketBooks:
         self.expiries: list[tuple[int, str]] = []
         """Heap of (expires_at_us, order_id); entries of orders that are gone are skipped, and
         forgotten when they are most of it."""
+        self.is_watched = False
+        """Whether any order may expire, waits for its trigger or is of a bracket."""
         self.groups: dict[str, dict[str, EngineOrder]] = {}
         """By order group its orders here, resting or waiting, by id."""
         self.dirty_orders: dict[str, EngineOrder] = {}
@@ -235,6 +237,7 @@ class MarketBooks:
 
     def note_options(self, order: EngineOrder) -> None:
         """Know a new order's group, its expiry and its bracket, if it has any."""
+        self.is_watched = True
         self.join_group(order)
         self.note_leg(order)
         if order.place.expires_at_us is not None:

@@ -222,7 +222,7 @@ class MarketState(MarketBooks):
         order.status = ended.status
         order.reason = ended.reason
         self.dirty_orders[order_id] = order
-        if self.brackets:
+        if self.is_watched:
             self._forget_leg(order)
 
     def _apply_waited(self, waited: Waited) -> None:
