@@ -243,18 +243,11 @@ class MarketBooks:
         if order.place.expires_at_us is not None:
             heappush(self.expiries, (order.place.expires_at_us, order.order_id))
 
-    def _take_out(self, order: EngineOrder) -> None:
-        """Take what remains of an order, and its share of its account's sums, away."""
-        account = self.accounts[order.account_id]
-        self.books[order.outcome].remove(order)
+    def _forget(self, order: EngineOrder) -> None:
+        """Know an order that rests no more neither as its account's nor as its group's."""
+        account, options = self.accounts[order.account_id], order.place.options
         if account.orders is not None:
             del account.orders[order.order_id]
-        if order.remaining_lots:  # An order that was filled holds nothing any more.
-            settle = self.rules.settle
-            settle(account, 0, self.funds, order, -order.hold_micros, -order.remaining_lots)
-            order.hold_micros = 0
-        assert account.base_micros >= -PAYOUT_PIPS * account.collateral_lots, "owes for no order"
-        options = order.place.options
         if options is not None:
             self._leave_group(order)
             if options.expires_at_us is not None:

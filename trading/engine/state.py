@@ -35,7 +35,7 @@ from trading.engine.margin import add_fill
 from trading.engine.market_books import MarketBooks, move_orders, order_of_arrival
 from trading.engine.rules import Rules
 from trading.engine.snapshot import Snapshot, compute_hash, dump, save
-from trading.engine.types import ORDER_LOTS_MAX, MarketStatus, OrderStatus, TradeKind
+from trading.engine.types import ORDER_LOTS_MAX, PAYOUT_PIPS, MarketStatus, OrderStatus, TradeKind
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
 OPEN: Final = OrderStatus.OPEN
@@ -217,8 +217,18 @@ class MarketState(MarketBooks):
             order.quantity_lots += ended.remaining_lots - order.remaining_lots
             order.remaining_lots = ended.remaining_lots
         else:
-            assert order.remaining_lots == ended.remaining_lots
-            self._take_out(order)
+            lots, account = order.remaining_lots, self.accounts[order.account_id]
+            assert lots == ended.remaining_lots
+            self.books[order.outcome].remove(order)
+            if lots:  # An order that was filled holds nothing any more.
+                settle = self.rules.settle
+                settle(account, 0, self.funds, order, -order.hold_micros, -lots)
+                order.hold_micros = 0
+            assert account.base_micros >= -PAYOUT_PIPS * account.collateral_lots, (
+                "owes for no order"
+            )
+            if account.orders is not None or order.place.options is not None:
+                self._forget(order)
         order.status = ended.status
         order.reason = ended.reason
         self.dirty_orders[order_id] = order
@@ -278,12 +288,16 @@ class MarketState(MarketBooks):
             self._shrink(order, order.remaining_lots - amended.remaining_lots)
             return
         del self.orders[order.order_id]
-        self._take_out(order)
+        self.books[order.outcome].remove(order)
+        account, hold_micros = self.accounts[order.account_id], order.hold_micros
+        self.rules.settle(account, 0, self.funds, order, -hold_micros, -order.remaining_lots)
+        self._forget(order)
         self.incoming = msgspec.structs.replace(
             order,
             price_pips=amended.price_pips,
             quantity_lots=amended.quantity_lots,
             remaining_lots=amended.remaining_lots,
+            hold_micros=0,
         )
         self.dirty_orders[order.order_id] = self.incoming
 
