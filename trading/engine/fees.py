@@ -122,7 +122,7 @@ def build_hold(fees: Fees, tick_pips: int = 1) -> HoldFunction:
         if order.place.fee_free:
             return cost_micros
         rated = rates[price_pips] * lots
-        if not order.filled_micros:
+        if not order.taker_basis and not (maker_ppm and order.maker_basis):
             return cost_micros + (rated + round_up_by) // unit * unit_micros
         rated = rated * divisor + order.maker_basis * maker_ppm + order.taker_basis * taker_ppm
         due_micros = (rated + units_up * whole_unit - 1) // whole_unit * unit_micros
