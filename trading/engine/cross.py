@@ -58,7 +58,7 @@ def trade_across(
         is_taker = party is order
         if not is_taker:
             price_pips = party.price_pips
-            fee_micros = rules.compute_fee(party, price_pips, lots, False) if rules.has_fees else 0
+            fee_micros = rules.compute_maker_fee(party, price_pips, lots)
         cash_micros = _compute_cash(market, accounts, party, price_pips, lots)
         house_micros = side * price_pips * lots
         # Sets are paid for with the first leg, or redeemed with the last: the house pays nothing.

@@ -120,10 +120,10 @@ def _trade(
     account, maker_account = market.accounts[order.account_id], market.accounts[maker.account_id]
     paid_micros, fee_micros, maker_fee_micros = price_pips * signed_lots, 0, 0
     if rules.has_fees:
-        compute_fee = rules.compute_fee
-        fee_micros = compute_fee(order, price_pips, lots, True)
+        compute_taker_fee, compute_maker_fee = rules.compute_taker_fee, rules.compute_maker_fee
+        fee_micros = compute_taker_fee(order, price_pips, lots)
         if rules.charges_makers or maker.taker_basis:
-            maker_fee_micros = compute_fee(maker, price_pips, lots, False)
+            maker_fee_micros = compute_maker_fee(maker, price_pips, lots)
     if (
         pays_at_once
         and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
@@ -168,7 +168,7 @@ def _meet_across(
     if not lots:
         return stopped, 0
     rules, account = market.rules, market.accounts[order.account_id]
-    fee_micros = rules.compute_fee(order, price_pips, lots, True)
+    fee_micros = rules.compute_taker_fee(order, price_pips, lots)
     paid_micros = order.side * price_pips * lots
     if (
         pays_at_once
@@ -223,9 +223,9 @@ def _trade_with_maker(
         lots = blend.count_affordable_lots(market, order, lots, left_micros)
         if not lots:
             return Reason.BUDGET_SPENT, 0
-    paid_micros, compute_fee = maker.quote(order.outcome, side * lots), rules.compute_fee
+    paid_micros, compute_fee = maker.quote(order.outcome, side * lots), rules.compute_taker_fee
     price_pips = blend.compute_price(paid_micros, lots)
-    fee_micros = compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
+    fee_micros = compute_fee(order, price_pips, lots)
     if (
         pays_at_once
         and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
@@ -300,13 +300,13 @@ def _compute_affordable(
     market: MarketState, order: EngineOrder, price_pips: int, lots: int, budget_micros: int
 ) -> int:
     """Return the most of `lots`, in whole steps, that the rest of the budget pays for."""
-    compute_fee, step = market.rules.compute_fee, market.rules.lot_step_lots
+    compute_fee, step = market.rules.compute_taker_fee, market.rules.lot_step_lots
     unit_pips = price_pips if order.side == BUY else PAYOUT_PIPS - price_pips
     left_micros = _compute_left(order, budget_micros)
     low, high = 0, min(lots, left_micros // unit_pips) // step
     while low < high:
         steps = (low + high + 1) // 2
-        fee_micros = compute_fee(order, price_pips, steps * step, True)
+        fee_micros = compute_fee(order, price_pips, steps * step)
         if unit_pips * steps * step + fee_micros <= left_micros:
             low = steps
         else:

@@ -13,10 +13,11 @@ class Rules:
         "books",
         "charges_makers",
         "compute_basis",
-        "compute_fee",
         "compute_headroom",
         "compute_hold",
+        "compute_maker_fee",
         "compute_sets",
+        "compute_taker_fee",
         "crosses_books",
         "has_fees",
         "lot_step_lots",
@@ -48,7 +49,9 @@ class Rules:
         self.maker_percent = 100 - discount.maker_percent
         self.taker_percent = 100 - discount.taker_percent
         self.compute_basis = build_basis(config.fees)
-        self.compute_fee = build_fee(config.fees, discount)
+        maker_ppm, taker_ppm = config.fees.maker_rate_ppm, config.fees.taker_rate_ppm
+        self.compute_maker_fee = build_fee(config, maker_ppm, discount.maker_percent)
+        self.compute_taker_fee = build_fee(config, taker_ppm, discount.taker_percent)
         self.compute_hold = build_hold(config.fees, config.tick_pips)
         self.compute_sets = build_sets(config)
         self.compute_headroom = build_headroom(config)
