@@ -85,36 +85,64 @@ class MarketState(MarketBooks):
         """Nothing changed."""
 
     def apply_traded(self, trade: Traded) -> None:
-        if trade.kind is MAKER:
-            self._apply_traded_with_maker(trade)
-            return
-        taker, rules = self.incoming, self.rules
-        compute_basis = rules.compute_basis
-        basis = compute_basis(trade.price_pips, trade.quantity_lots) if rules.has_fees else 0
-        assert taker is not None
-        self._fill_taker(taker, trade, basis)
-        self._fill_maker(self.orders[trade.maker_order_id], trade, basis)
-
-    def _apply_traded_with_maker(self, trade: Traded) -> None:
-        """Carry out a trade of which one side, without an order, is the automated maker."""
-        maker, taker = self.maker, self.incoming
-        assert maker is not None
-        bought_lots, paid_micros = -trade.taker_side * trade.quantity_lots, trade.paid_micros
-        compute_basis = self.rules.compute_basis
-        basis = compute_basis(trade.price_pips, trade.quantity_lots)
-        account_id, cash_micros = trade.maker_account_id, trade.maker_cash_micros
+        """Carry out a fill. A side without an order is the automated maker or the house."""
+        rules, outcome, lots = self.rules, trade.outcome, trade.quantity_lots
+        side, price_pips, has_fees = trade.taker_side, trade.price_pips, rules.has_fees
+        amount_micros = trade.amount_micros or price_pips * lots
+        signed_lots, paid_micros, basis = side * lots, side * amount_micros, 0
+        if has_fees:
+            compute_basis = rules.compute_basis
+            basis = compute_basis(price_pips, lots)
+        account, settle = self.accounts[trade.taker_account_id], rules.settle
+        cash_micros, fee_micros = trade.taker_cash_micros, trade.taker_fee_micros
+        add_fill(account, outcome, signed_lots, paid_micros, cash_micros, fee_micros)
         if trade.taker_order_id:
-            assert taker is not None
-            self._fill_taker(taker, trade, basis)
-        else:
-            self._fill_maker(self.orders[trade.maker_order_id], trade, basis)
+            order = self.incoming
+            assert order is not None
+            order.remaining_lots = remaining_lots = order.remaining_lots - lots
+            assert remaining_lots >= 0
+            order.filled_micros += amount_micros
+            if has_fees:
+                order.fee_micros += fee_micros
+                if not order.place.fee_free:
+                    percent = rules.taker_percent
+                    order.taker_basis += basis if percent == 100 else basis * percent // 100
+            settle(account, cash_micros - fee_micros, self.funds)
+            if self.headroom:
+                self._use_headroom(order, lots)
+        account, maker_id = self.accounts[trade.maker_account_id], trade.maker_order_id
+        cash_micros, fee_micros = trade.maker_cash_micros, trade.maker_fee_micros
+        add_fill(account, outcome, -signed_lots, -paid_micros, cash_micros, fee_micros)
+        if maker_id:
+            self.dirty_orders[maker_id] = order = self.orders[maker_id]
+            self.books[outcome].reduce(order, lots)
+            order.status = PARTIALLY_FILLED
+            order.filled_micros += amount_micros
+            if has_fees:
+                order.fee_micros += fee_micros
+                if not order.place.fee_free:
+                    percent = rules.maker_percent
+                    order.maker_basis += basis if percent == 100 else basis * percent // 100
+            compute_hold = rules.compute_hold
+            hold_micros = compute_hold(order) if order.remaining_lots else 0
+            more_micros, order.hold_micros = hold_micros - order.hold_micros, hold_micros
+            settle(account, cash_micros - fee_micros, self.funds, order, more_micros, -lots)
+            if self.headroom:
+                self._use_headroom(order, lots)
+        if trade.kind is MAKER:
+            self._move_maker(trade)
+
+    def _move_maker(self, trade: Traded) -> None:
+        """Carry a fill into the automated maker, which is the side without an order."""
+        maker, sold_lots = self.maker, trade.taker_side * trade.quantity_lots
+        account_id, cash_micros = trade.maker_account_id, trade.maker_cash_micros
+        if trade.maker_order_id:
             account_id, cash_micros = trade.taker_account_id, trade.taker_cash_micros
-            bought_lots = -bought_lots
-        account = self.account(account_id)
-        signed_micros = paid_micros if bought_lots > 0 else -paid_micros
-        add_fill(account, trade.outcome, bought_lots, signed_micros, cash_micros, 0)
+            sold_lots = -sold_lots
+        assert maker is not None
+        account = self.accounts[account_id]
         self.rules.settle(account, cash_micros, self.funds)
-        maker.sell(trade.outcome, -bought_lots)
+        maker.sell(trade.outcome, sold_lots)
         maker.check_cash(account.net_paid_micros, account.collateral_lots)
 
     def _apply_liquidity_changed(self, change: LiquidityChanged) -> None:
@@ -129,63 +157,9 @@ class MarketState(MarketBooks):
             self.funds[change.maker_account_id] += amount_micros
 
     def _apply_cross_matched(self, match: CrossMatched) -> None:
-        """Carry out all legs; the house is the other side of each."""
-        assert self.config is not None
-        assert self.config.house_account_id is not None
-        house, taker = self.account(self.config.house_account_id), self.incoming
-        compute_basis = self.rules.compute_basis
+        """Carry out all legs; the house, which holds nothing, is the other side of each."""
         for trade in match.trades:
-            signed_lots = trade.taker_side * trade.quantity_lots
-            basis = compute_basis(trade.price_pips, trade.quantity_lots)
-            if trade.maker_order_id:
-                self._fill_maker(self.orders[trade.maker_order_id], trade, basis)
-                cash_micros = trade.taker_cash_micros
-            else:
-                assert taker is not None
-                self._fill_taker(taker, trade, basis)
-                signed_lots, cash_micros = -signed_lots, trade.maker_cash_micros
-            paid_micros = trade.price_pips * signed_lots
-            add_fill(house, trade.outcome, signed_lots, paid_micros, cash_micros, 0)
-
-    def _fill_taker(self, order: EngineOrder, trade: Traded, basis: int) -> None:
-        account, rules = self.accounts[order.account_id], self.rules
-        side, lots, fee_micros = order.side, trade.quantity_lots, trade.taker_fee_micros
-        amount_micros = trade.amount_micros or trade.price_pips * lots
-        cash_micros = trade.taker_cash_micros
-        add_fill(account, trade.outcome, side * lots, side * amount_micros, cash_micros, fee_micros)
-        order.remaining_lots = remaining_lots = order.remaining_lots - lots
-        assert remaining_lots >= 0
-        order.filled_micros += amount_micros
-        if rules.has_fees:
-            order.fee_micros += fee_micros
-            if not order.place.fee_free:
-                percent = rules.taker_percent
-                order.taker_basis += basis if percent == 100 else basis * percent // 100
-        settle = rules.settle
-        settle(account, cash_micros - fee_micros, self.funds)
-        if self.headroom:
-            self._use_headroom(order, lots)
-
-    def _fill_maker(self, order: EngineOrder, trade: Traded, basis: int) -> None:
-        account, rules = self.accounts[order.account_id], self.rules
-        side, lots, fee_micros = order.side, trade.quantity_lots, trade.maker_fee_micros
-        amount_micros, cash_micros = trade.price_pips * lots, trade.maker_cash_micros
-        add_fill(account, trade.outcome, side * lots, side * amount_micros, cash_micros, fee_micros)
-        self.books[trade.outcome].reduce(order, lots)
-        order.status = PARTIALLY_FILLED
-        order.filled_micros += amount_micros
-        if rules.has_fees:
-            order.fee_micros += fee_micros
-            if not order.place.fee_free:
-                percent = rules.maker_percent
-                order.maker_basis += basis if percent == 100 else basis * percent // 100
-        compute_hold, settle = rules.compute_hold, rules.settle
-        hold_micros = compute_hold(order) if order.remaining_lots else 0
-        more_micros, order.hold_micros = hold_micros - order.hold_micros, hold_micros
-        settle(account, cash_micros - fee_micros, self.funds, order, more_micros, -lots)
-        if self.headroom:
-            self._use_headroom(order, lots)
-        self.dirty_orders[order.order_id] = order
+            self.apply_traded(trade)
 
     def apply_rested(self, rested: Rested) -> None:
         order, order_id, lots = self.incoming, rested.order_id, rested.remaining_lots
@@ -326,6 +300,8 @@ class MarketState(MarketBooks):
         )
         if old is None:
             self.books = self._build_books(config.tick_pips)
+            if config.house_account_id is not None:
+                self.account(config.house_account_id)
             if config.maker is not None and self.maker is None:
                 self.maker = AutomatedMaker.start(config.maker, config.lot_step_lots)
         elif old.tick_pips != config.tick_pips:
