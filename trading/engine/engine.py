@@ -163,14 +163,14 @@ class Engine(MarketState):
     def _place(self, place: Place) -> None:
         """Enter an order; what is unusual about it has a ladder of its own, `check_place`."""
         order_id, account_id, outcome = place.order_id, place.account_id, place.outcome
-        side, price_pips, lots = place.side, place.price_pips, place.quantity_lots
-        options, tif, rules = place.options, place.tif, self.rules
+        side, lots, rules = place.side, place.quantity_lots, self.rules
+        options, tif, price_pips = place.options, place.tif, rules.prices.get(place.price_pips)
         if (
             options is not None
             or tif is GTD
             or self.is_restricted
             or outcome not in rules.outcomes
-            or price_pips not in rules.prices
+            or price_pips is None
             or lots is None
             or lots <= 0
             or lots > ORDER_LOTS_MAX

@@ -174,8 +174,10 @@ def build_settle(config: Config) -> SettleFunction:
             held_micros = -account.net_paid_micros
         freed_micros = cash_micros + account.held_micros - held_micros
         account.held_micros = held_micros
-        if freed_micros and account.account_id in funds:
-            funds[account.account_id] += freed_micros
+        if freed_micros:
+            available_micros = funds.get(account.account_id)
+            if available_micros is not None:
+                funds[account.account_id] = available_micros + freed_micros
 
     return settle
 

@@ -38,7 +38,9 @@ class Rules:
         self.books = 1 if config.binary else config.outcomes
         self.withdrawn = frozenset(gone.outcome for gone in config.withdrawn or ())
         self.outcomes = frozenset(range(self.books)) - self.withdrawn
-        self.prices = frozenset(range(config.tick_pips, PAYOUT_PIPS, config.tick_pips))
+        # One object for each price: looking up what is equal takes longer than what is the same.
+        prices = range(config.tick_pips, PAYOUT_PIPS, config.tick_pips)
+        self.prices: dict[int | None, int] = {price_pips: price_pips for price_pips in prices}
         self.crosses_books = config.house_account_id is not None and not config.binary
         self.rests_refused = config.maker is not None and config.maker.rests_refused
         self.trades_elsewhere = self.crosses_books or config.maker is not None
