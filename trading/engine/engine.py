@@ -198,7 +198,7 @@ class Engine(MarketState):
         if options is not None and self._place_apart(order, options):
             return
         if (tif is not GTC and tif is not GTD) or (options is not None and options.is_market):
-            self._match_and_end(order)
+            self._match(order, False)
             return
         safe_micros = rules.safe_hold_pips * lots
         if self.funds[account_id] < safe_micros and not self._check_funds(order, lots, 0):
@@ -208,7 +208,7 @@ class Engine(MarketState):
             (price_pips >= book.best_ask_pips if side == BUY else price_pips <= book.best_bid_pips)
             or (rules.trades_elsewhere and self.crosses(outcome, side, price_pips))
         ):  # fmt: skip
-            self._match_and_rest(order)
+            self._match(order, True)
         else:
             rested = Rested(order_id, outcome, side, price_pips, lots)
             self.events.append(rested)
@@ -233,26 +233,24 @@ class Engine(MarketState):
             self.emit(Rejected(order.order_id, Reason.INSUFFICIENT_FUNDS, missing_micros))
         return missing_micros <= 0
 
-    def _match_and_rest(self, order: EngineOrder) -> None:
-        """Trade what crosses, then rest or end what is left of an order that may rest."""
-        stopped, _, trades = match(self, order, False)
-        if not order.remaining_lots or stopped is not None:
-            self._finish(order, stopped)
-        elif has_closed_position(self, order, trades):
-            self._finish(order, Reason.REDUCE_ONLY)
-        else:
-            self.emit(build_rested(order))
-
-    def _match_and_end(self, order: EngineOrder) -> None:
-        """Execute an order that never rests: market, IOC, FOK."""
+    def _match(self, order: EngineOrder, rests: bool) -> None:
+        """Trade what crosses; what is left then rests, or ends with the order."""
         if order.place.tif is FOK and not self._would_fill(order):
-            self._finish(order, Reason.FOK_NOT_FILLABLE)
+            self._end(order, CANCELLED, Reason.FOK_NOT_FILLABLE)
             return
-        reason, makers, trades = match(self, order, True)
-        if reason is None and order.remaining_lots:
-            is_closed = has_closed_position(self, order, trades)
-            reason = Reason.REDUCE_ONLY if is_closed else name_remainder(makers)
-        self._finish(order, reason)
+        reason, makers, trades = match(self, order, not rests)
+        lots = order.remaining_lots
+        if not lots:
+            ended = Ended(order.order_id, FILLED, IS_FILLED, 0)
+        else:
+            if reason is None and has_closed_position(self, order, trades):
+                reason = Reason.REDUCE_ONLY
+            if reason is None and rests:
+                self.emit(build_rested(order))
+                return
+            ended = Ended(order.order_id, CANCELLED, reason or name_remainder(makers), lots)
+        self.events.append(ended)
+        self.apply_ended(ended)
 
     def _match_budget(self, order: EngineOrder, budget_micros: int) -> None:
         """Spend at most the budget; an order by budget ends with the quantity that it filled."""
@@ -289,17 +287,6 @@ class Engine(MarketState):
         )
         return traded_lots == lots
 
-    def _finish(self, order: EngineOrder, reason: Reason | None) -> None:
-        """End a taker that does not rest: filled, or cancelled for `reason`."""
-        lots = order.remaining_lots
-        if not lots:
-            ended = Ended(order.order_id, FILLED, IS_FILLED, 0)
-        else:
-            assert reason is not None
-            ended = Ended(order.order_id, CANCELLED, reason, lots)
-        self.events.append(ended)
-        self.apply_ended(ended)
-
     # Triggers
 
     def _fire(self, fire: Fire) -> None:
@@ -325,10 +312,8 @@ class Engine(MarketState):
             reason = Reason.INSUFFICIENT_FUNDS
         if reason is not None:
             self._end(order, OrderStatus.REJECTED, reason)
-        elif rests:
-            self._match_and_rest(order)
         else:
-            self._match_and_end(order)
+            self._match(order, rests)
 
     def _end_entry(self, bracket_id: str) -> None:
         """Cancel what is left of an entry of which a leg is fired."""
@@ -412,7 +397,7 @@ class Engine(MarketState):
         elif self._check_funds(new, more_lots, old.hold_micros):
             self.emit(Amended(new.order_id, price_pips, total_lots, remaining_lots, False))
             assert self.incoming is not None
-            self._match_and_rest(self.incoming)
+            self._match(self.incoming, True)
 
     def _check_reenter(self, new: EngineOrder, more_lots: int) -> Reason | None:
         account, reason = self.account(new.account_id), check_group(self, new.place)

@@ -12,23 +12,23 @@ class Rules:
         "binary",
         "books",
         "charges_makers",
-        "compute_basis",
         "compute_headroom",
         "compute_hold",
+        "compute_maker_basis",
         "compute_maker_fee",
         "compute_sets",
+        "compute_taker_basis",
         "compute_taker_fee",
         "crosses_books",
         "has_fees",
+        "is_discounted",
         "lot_step_lots",
-        "maker_percent",
         "outcomes",
         "prices",
         "rests_refused",
         "safe_hold_pips",
         "safe_owned_lots",
         "settle",
-        "taker_percent",
         "trades_elsewhere",
         "withdrawn",
     )  # fmt: skip
@@ -48,9 +48,9 @@ class Rules:
         self.has_fees = config.fees.kind is not FeeKind.NONE
         self.charges_makers = self.has_fees and config.fees.maker_rate_ppm > 0
         discount = config.discount or FeeDiscount()
-        self.maker_percent = 100 - discount.maker_percent
-        self.taker_percent = 100 - discount.taker_percent
-        self.compute_basis = build_basis(config.fees)
+        self.is_discounted = config.discount is not None
+        self.compute_maker_basis = build_basis(config.fees, discount.maker_percent)
+        self.compute_taker_basis = build_basis(config.fees, discount.taker_percent)
         maker_ppm, taker_ppm = config.fees.maker_rate_ppm, config.fees.taker_rate_ppm
         self.compute_maker_fee = build_fee(config, maker_ppm, discount.maker_percent)
         self.compute_taker_fee = build_fee(config, taker_ppm, discount.taker_percent)

@@ -89,10 +89,12 @@ class MarketState(MarketBooks):
         rules, outcome, lots = self.rules, trade.outcome, trade.quantity_lots
         side, price_pips, has_fees = trade.taker_side, trade.price_pips, rules.has_fees
         amount_micros = trade.amount_micros or price_pips * lots
-        signed_lots, paid_micros, basis = side * lots, side * amount_micros, 0
+        signed_lots, paid_micros = side * lots, side * amount_micros
         if has_fees:
-            compute_basis = rules.compute_basis
-            basis = compute_basis(price_pips, lots)
+            compute_basis = rules.compute_taker_basis
+            maker_basis = taker_basis = compute_basis(price_pips, lots)
+            if rules.is_discounted:
+                maker_basis = rules.compute_maker_basis(price_pips, lots)
         account, settle = self.accounts[trade.taker_account_id], rules.settle
         cash_micros, fee_micros = trade.taker_cash_micros, trade.taker_fee_micros
         add_fill(account, outcome, signed_lots, paid_micros, cash_micros, fee_micros)
@@ -101,12 +103,12 @@ class MarketState(MarketBooks):
             assert order is not None
             order.remaining_lots = remaining_lots = order.remaining_lots - lots
             assert remaining_lots >= 0
+            order.status = PARTIALLY_FILLED
             order.filled_micros += amount_micros
             if has_fees:
                 order.fee_micros += fee_micros
                 if not order.place.fee_free:
-                    percent = rules.taker_percent
-                    order.taker_basis += basis if percent == 100 else basis * percent // 100
+                    order.taker_basis += taker_basis
             settle(account, cash_micros - fee_micros, self.funds)
             if self.headroom:
                 self._use_headroom(order, lots)
@@ -121,8 +123,7 @@ class MarketState(MarketBooks):
             if has_fees:
                 order.fee_micros += fee_micros
                 if not order.place.fee_free:
-                    percent = rules.maker_percent
-                    order.maker_basis += basis if percent == 100 else basis * percent // 100
+                    order.maker_basis += maker_basis
             compute_hold = rules.compute_hold
             hold_micros = compute_hold(order) if order.remaining_lots else 0
             more_micros, order.hold_micros = hold_micros - order.hold_micros, hold_micros
@@ -166,8 +167,6 @@ class MarketState(MarketBooks):
         assert order is not None
         assert order.remaining_lots == lots
         order.priority = self.seq
-        if lots != order.quantity_lots:
-            order.status = PARTIALLY_FILLED
         account, rules = self.accounts[order.account_id], self.rules
         compute_hold, settle = rules.compute_hold, rules.settle
         order.hold_micros = hold_micros = compute_hold(order)
@@ -198,9 +197,8 @@ class MarketState(MarketBooks):
                 settle = self.rules.settle
                 settle(account, 0, self.funds, order, -order.hold_micros, -lots)
                 order.hold_micros = 0
-            assert account.base_micros >= -PAYOUT_PIPS * account.collateral_lots, (
-                "owes for no order"
-            )
+            base_micros = account.base_micros
+            assert base_micros >= 0 or base_micros >= -PAYOUT_PIPS * account.collateral_lots
             if account.orders is not None or order.place.options is not None:
                 self._forget(order)
         order.status = ended.status
