@@ -163,13 +163,13 @@ class Engine(MarketState):
     def _place(self, place: Place) -> None:
         """Enter an order; what is unusual about it has a ladder of its own, `check_place`."""
         order_id, account_id, outcome = place.order_id, place.account_id, place.outcome
+        book = self.open_books.get(outcome)
         side, lots, rules = place.side, place.quantity_lots, self.rules
         options, tif, price_pips = place.options, place.tif, rules.prices.get(place.price_pips)
         if (
             options is not None
             or tif is GTD
-            or self.is_restricted
-            or outcome not in rules.outcomes
+            or book is None
             or price_pips is None
             or lots is None
             or lots <= 0
@@ -180,7 +180,7 @@ class Engine(MarketState):
         ):
             reason = check_place(self, place)
             if reason is None:
-                price_pips, lots = find_numbers(self, place)
+                book, (price_pips, lots) = self.books[outcome], find_numbers(self, place)
         else:
             reason = None
             account = self.accounts.get(account_id) or self.account(account_id)
@@ -203,7 +203,6 @@ class Engine(MarketState):
         safe_micros = rules.safe_hold_pips * lots
         if self.funds[account_id] < safe_micros and not self._check_funds(order, lots, 0):
             return
-        book = self.books[outcome]
         if (
             (price_pips >= book.best_ask_pips if side == BUY else price_pips <= book.best_bid_pips)
             or (rules.trades_elsewhere and self.crosses(outcome, side, price_pips))

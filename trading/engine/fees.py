@@ -119,17 +119,18 @@ def build_hold(fees: Fees, tick_pips: int = 1) -> HoldFunction:
     unit, divisor, units_up = rates.unit, rates.divisor, 2 if unit_micros > 1 else 1
     whole_unit, round_up_by = _compute_unit(fees), units_up * unit - 1
 
+    def compute_due_micros(order: EngineOrder) -> int:
+        rated = rates[order.price_pips] * order.remaining_lots * divisor
+        rated += order.maker_basis * maker_ppm + order.taker_basis * taker_ppm
+        return (rated + units_up * whole_unit - 1) // whole_unit * unit_micros - order.fee_micros
+
     def compute_hold_micros(order: EngineOrder) -> int:
-        price_pips, lots = order.price_pips, order.remaining_lots
-        cost_micros = (price_pips if order.side > 0 else PAYOUT_PIPS - price_pips) * lots
-        if order.place.fee_free:
-            return cost_micros
-        rated = rates[price_pips] * lots
-        if not order.taker_basis and not (maker_ppm and order.maker_basis):
-            return cost_micros + (rated + round_up_by) // unit * unit_micros
-        rated = rated * divisor + order.maker_basis * maker_ppm + order.taker_basis * taker_ppm
-        due_micros = (rated + units_up * whole_unit - 1) // whole_unit * unit_micros
-        return cost_micros + due_micros - order.fee_micros
+        price_pips, lots, due_micros = order.price_pips, order.remaining_lots, 0
+        if order.taker_basis or (maker_ppm and order.maker_basis):
+            due_micros = compute_due_micros(order)
+        elif not order.place.fee_free:
+            due_micros = (rates[price_pips] * lots + round_up_by) // unit * unit_micros
+        return (price_pips if order.side > 0 else PAYOUT_PIPS - price_pips) * lots + due_micros
 
     return compute_hold_micros
 

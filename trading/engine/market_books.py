@@ -62,8 +62,8 @@ class MarketBooks:
         self.groups: dict[str, dict[str, EngineOrder]] = {}
         """By order group its orders here, resting or waiting, by id."""
         self.dirty_orders: dict[str, EngineOrder] = {}
-        self.is_restricted = True
-        """Whether its status, a close time or its rules may refuse what comes."""
+        self.open_books: dict[int, OrderBook] = {}
+        """By outcome, those where no status, close time or rule may refuse an order."""
         self.is_trial = False
         """Whether it is a part of a market, to try a command on: no trigger sees its prices."""
         self.incoming: EngineOrder | None = None

@@ -291,11 +291,6 @@ class MarketState(MarketBooks):
         self.status = configured.status
         self.config = config
         self.rules = Rules(config)
-        self.is_restricted = (
-            configured.status is not MarketStatus.OPEN
-            or config.close_at_us is not None
-            or self.rules.rests_refused
-        )
         if old is None:
             self.books = self._build_books(config.tick_pips)
             if config.house_account_id is not None:
@@ -307,6 +302,9 @@ class MarketState(MarketBooks):
             for book, finer_book in zip(self.books, finer, strict=True):
                 move_orders(book, finer_book)
             self.books = finer
+        is_open = configured.status is MarketStatus.OPEN and config.close_at_us is None
+        outcomes = self.rules.outcomes if is_open and not self.rules.rests_refused else ()
+        self.open_books = {outcome: self.books[outcome] for outcome in outcomes}
 
     # The whole of it
 
