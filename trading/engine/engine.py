@@ -48,7 +48,7 @@ from trading.engine.commands import (
     Place,
     Tick,
 )
-from trading.engine.dry_run import copy_touched
+from trading.engine.dry_run import build_attempt, copy_touched
 from trading.engine.events import (
     Amended,
     AnyEvent,
@@ -263,28 +263,16 @@ class Engine(MarketState):
 
     def _would_fill(self, order: EngineOrder) -> bool:
         """Try a fill-or-kill order as IOC on a copy of what it can touch."""
-        place, price_pips, lots = order.place, order.price_pips, order.quantity_lots
-        options = place.options
-        if options is not None and options.trigger is not None:
-            options = msgspec.structs.replace(options, trigger=None)
-        trial_id = f"{place.order_id} tried"  # the order's own is that of its bracket
-        attempt = msgspec.structs.replace(
-            place,
-            order_id=trial_id,
-            price_pips=price_pips,
-            quantity_lots=lots,
-            tif=Tif.IOC,
-            options=options,
-        )
+        attempt = build_attempt(order)
         events = self.quote(attempt, self.ts_us, self.funds, self.headroom, self.elsewhere)
         # Not by how it ends: self-trade prevention may have decremented it on the way.
         traded_lots = sum(
             trade.quantity_lots
             for event in events
             for trade in list_trades(event)
-            if trade.taker_order_id == trial_id
+            if trade.taker_order_id == attempt.order_id
         )
-        return traded_lots == lots
+        return traded_lots == order.quantity_lots
 
     # Triggers
 
