@@ -170,6 +170,7 @@ class Engine(MarketState):
             options is not None
             or tif is GTD
             or book is None
+            or (self.is_timed and self.past_close())
             or price_pips is None
             or lots is None
             or lots <= 0

@@ -63,7 +63,9 @@ class MarketBooks:
         """By order group its orders here, resting or waiting, by id."""
         self.dirty_orders: dict[str, EngineOrder] = {}
         self.open_books: dict[int, OrderBook] = {}
-        """By outcome, those where no status, close time or rule may refuse an order."""
+        """By outcome, those where neither the status nor a rule of the market refuses an order."""
+        self.is_timed = False
+        """Whether the market closes by itself."""
         self.is_trial = False
         """Whether it is a part of a market, to try a command on: no trigger sees its prices."""
         self.incoming: EngineOrder | None = None

@@ -302,8 +302,9 @@ class MarketState(MarketBooks):
             for book, finer_book in zip(self.books, finer, strict=True):
                 move_orders(book, finer_book)
             self.books = finer
-        is_open = configured.status is MarketStatus.OPEN and config.close_at_us is None
-        outcomes = self.rules.outcomes if is_open and not self.rules.rests_refused else ()
+        self.is_timed = config.close_at_us is not None
+        is_open = configured.status is MarketStatus.OPEN and not self.rules.rests_refused
+        outcomes = self.rules.outcomes if is_open else ()
         self.open_books = {outcome: self.books[outcome] for outcome in outcomes}
 
     # The whole of it
