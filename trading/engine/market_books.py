@@ -178,14 +178,10 @@ class MarketBooks:
         """Let an order wait outside the books; it has a heap entry for its expiry as others do."""
         self.account(order.account_id)
         self.untriggered[order.order_id] = order
+        self.is_watched = True
         if order.priority:
             self.due[order.order_id] = order
         self.note_options(order)
-
-    def join_group(self, order: EngineOrder) -> None:
-        order_group = order.place.order_group
-        if order_group is not None:
-            self.groups.setdefault(order_group, {})[order.order_id] = order
 
     def _leave_group(self, order: EngineOrder) -> None:
         order_group = order.place.order_group
@@ -205,12 +201,11 @@ class MarketBooks:
         found = map(self.find_order, sorted(self.brackets.get(bracket_id, ())))
         return [leg for leg in found if leg is not None]
 
-    def note_leg(self, order: EngineOrder) -> None:
-        """Know an order as a leg, if it is one."""
-        bracket_id = order.place.bracket_id
-        if bracket_id is not None:
-            self.brackets.setdefault(bracket_id, set()).add(order.order_id)
-            self.bracket_ids.setdefault(order.account_id, set()).add(bracket_id)
+    def note_leg(self, order: EngineOrder, bracket_id: str) -> None:
+        """Know an order as a leg of a bracket."""
+        self.is_watched = True
+        self.brackets.setdefault(bracket_id, set()).add(order.order_id)
+        self.bracket_ids.setdefault(order.account_id, set()).add(bracket_id)
 
     def _forget_leg(self, order: EngineOrder) -> None:
         bracket_id = order.place.bracket_id
@@ -239,11 +234,16 @@ class MarketBooks:
 
     def note_options(self, order: EngineOrder) -> None:
         """Know a new order's group, its expiry and its bracket, if it has any."""
-        self.is_watched = True
-        self.join_group(order)
-        self.note_leg(order)
-        if order.place.expires_at_us is not None:
-            heappush(self.expiries, (order.place.expires_at_us, order.order_id))
+        options = order.place.options
+        if options is None:
+            return
+        if options.order_group is not None:
+            self.groups.setdefault(options.order_group, {})[order.order_id] = order
+        if options.bracket_id is not None:
+            self.note_leg(order, options.bracket_id)
+        if options.expires_at_us is not None:
+            self.is_watched = True
+            heappush(self.expiries, (options.expires_at_us, order.order_id))
 
     def _forget(self, order: EngineOrder) -> None:
         """Know an order that rests no more neither as its account's nor as its group's."""
@@ -251,7 +251,8 @@ class MarketBooks:
         if account.orders is not None:
             del account.orders[order.order_id]
         if options is not None:
-            self._leave_group(order)
+            if options.order_group is not None:
+                self._leave_group(order)
             if options.expires_at_us is not None:
                 self._trim_expiries()
 
