@@ -180,18 +180,19 @@ class Engine(MarketState):
             or (self.is_watched and self.knows(order_id))
         ):
             reason = check_place(self, place)
-            if reason is None:
-                book, (price_pips, lots) = self.books[outcome], find_numbers(self, place)
+            if reason is not None:
+                self.emit(Rejected(order_id, reason))
+                return
+            book, (price_pips, lots) = self.books[outcome], find_numbers(self, place)
         else:
-            reason = None
             account = self.accounts.get(account_id) or self.account(account_id)
             open_lots = (account.buy_lots if side == BUY else account.sell_lots)[outcome]
             owned_lots = side * account.net_lots[outcome] + open_lots + lots
             if owned_lots > rules.safe_owned_lots or self.elsewhere:
                 reason = check_position(self, account, place, lots)
-        if reason is not None:
-            self.emit(Rejected(order_id, reason))
-            return
+                if reason is not None:
+                    self.emit(Rejected(order_id, reason))
+                    return
         self.incoming = order = EngineOrder(
             place, order_id, account_id, place.owner_id, outcome, side, price_pips, lots, lots,
             self.ts_us,
@@ -423,9 +424,6 @@ class Engine(MarketState):
         for order in sorted(orders, key=lambda order: order.order_id):
             self._end(order, OrderStatus.CANCELLED, reason)
 
-    def _cancel_group(self, command: CancelGroup) -> None:
-        cancel_group(self, command.order_group)
-
     def _configure(self, command: Configure) -> None:
         reason = check_configure(self, command)
         if reason is not None:
@@ -496,6 +494,6 @@ _DECISIONS: Final[dict[type[Any], Callable[..., None]]] = {
     Tick: Engine._tick,
     ChangeLiquidity: Engine._change_liquidity,
     Fire: Engine._fire,
-    CancelGroup: Engine._cancel_group,
+    CancelGroup: lambda market, command: cancel_group(market, command.order_group),
     Attach: Engine._attach,
 }
