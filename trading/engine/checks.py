@@ -65,11 +65,7 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
 
 
 def find_numbers(market: MarketState, place: Place) -> tuple[int, int]:
-    """Return the limit and the quantity of an order that may name neither.
-
-    Without a limit it is the collar; one that waits has none yet. By budget it is as much as the
-    position limits allow.
-    """
+    """Return an order's limit, 0 if it waits without one, and its quantity, by budget the most."""
     price_pips, lots = place.price_pips, place.quantity_lots
     if price_pips is None and place.trigger is None:
         price_pips = market.compute_collar(place.outcome, place.side)

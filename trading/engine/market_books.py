@@ -201,12 +201,6 @@ class MarketBooks:
         found = map(self.find_order, sorted(self.brackets.get(bracket_id, ())))
         return [leg for leg in found if leg is not None]
 
-    def note_leg(self, order: EngineOrder, bracket_id: str) -> None:
-        """Know an order as a leg of a bracket."""
-        self.is_watched = True
-        self.brackets.setdefault(bracket_id, set()).add(order.order_id)
-        self.bracket_ids.setdefault(order.account_id, set()).add(bracket_id)
-
     def _forget_leg(self, order: EngineOrder) -> None:
         bracket_id = order.place.bracket_id
         if bracket_id is None:
@@ -240,7 +234,9 @@ class MarketBooks:
         if options.order_group is not None:
             self.groups.setdefault(options.order_group, {})[order.order_id] = order
         if options.bracket_id is not None:
-            self.note_leg(order, options.bracket_id)
+            self.is_watched = True
+            self.brackets.setdefault(options.bracket_id, set()).add(order.order_id)
+            self.bracket_ids.setdefault(order.account_id, set()).add(options.bracket_id)
         if options.expires_at_us is not None:
             self.is_watched = True
             heappush(self.expiries, (options.expires_at_us, order.order_id))
@@ -251,8 +247,7 @@ class MarketBooks:
         if account.orders is not None:
             del account.orders[order.order_id]
         if options is not None:
-            if options.order_group is not None:
-                self._leave_group(order)
+            self._leave_group(order)
             if options.expires_at_us is not None:
                 self._trim_expiries()
 

@@ -44,25 +44,23 @@ def match(
     side, limit_pips, owner_id = order.side, order.price_pips, order.owner_id
     met = trades = 0
     while order.remaining_lots:
-        if trades_elsewhere:
-            step = _trade_elsewhere(market, met, trades, order, pays_at_once, budget_micros)
-            if step is not None:
-                stopped, makers, legs = step
-                met, trades = met + makers, trades + legs
-                if stopped is not None:
-                    return stopped, met, trades
-                continue
-        maker = book.best_maker(side, limit_pips)
-        if maker is None:
-            break
-        if met >= MAKERS_MET_MAX:
-            return Reason.MATCH_LIMIT, met, trades
-        met += 1
-        if maker.owner_id == owner_id:
-            stopped = _prevent_self_trade(market, order, [maker])
+        if trades_elsewhere and (
+            step := _trade_elsewhere(market, met, trades, order, pays_at_once, budget_micros)
+        ):
+            stopped, makers, legs = step
+            met += makers
         else:
-            stopped, legs = _trade(market, trades, order, maker, pays_at_once, budget_micros)
-            trades += legs
+            maker = book.best_maker(side, limit_pips)
+            if maker is None:
+                break
+            if met >= MAKERS_MET_MAX:
+                return Reason.MATCH_LIMIT, met, trades
+            met += 1
+            if maker.owner_id == owner_id:
+                stopped, legs = _prevent_self_trade(market, order, [maker]), 0
+            else:
+                stopped, legs = _trade(market, trades, order, maker, pays_at_once, budget_micros)
+        trades += legs
         if stopped is not None:
             return stopped, met, trades
     return None, met, trades
@@ -77,13 +75,10 @@ def _trade_elsewhere(
     budget_micros: int | None,
 ) -> Match | None:
     """Trade once with whom is better than the best maker of its own book; None: nobody is."""
-    side, limit_pips, lots = order.side, order.price_pips, 0
+    book, lots = market.books[order.outcome], 0
     if market.maker is not None:
         lots = blend.count_offered_lots(market, order)
-    if not lots and not (
-        market.rules.crosses_books
-        and market.books[order.outcome].is_implied_better(side, limit_pips)
-    ):
+    if not lots and not book.is_implied_better(order.side, order.price_pips):
         return None
     if met >= MAKERS_MET_MAX:
         return Reason.MATCH_LIMIT, 0, 0

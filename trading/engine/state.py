@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from trading.engine.book import EngineOrder, build_rested, enter_order
+from trading.engine.book import build_rested, enter_order
 from trading.engine.commands import AnyCommand, Place
 from trading.engine.events import (
     Amended,
@@ -55,11 +55,6 @@ in lots, as the position limit counts it; by side x (outcome + 1).
 class MarketState(MarketBooks):
     """Books, orders and accounts of one market, and the events that change them."""
 
-    def enter(self, place: Place, price_pips: int, lots: int) -> EngineOrder:
-        """Make a new order the one that the current command sends through the book."""
-        self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
-        return order
-
     def emit(self, event: AnyEvent) -> None:
         """Let something happen now. (Where speed counts most, this is done without the look-up.)"""
         self.events.append(event)
@@ -77,7 +72,7 @@ class MarketState(MarketBooks):
         if isinstance(command, Place):
             self.account(command.account_id)
             lots = ORDER_LOTS_MAX if command.quantity_lots is None else command.quantity_lots
-            self.enter(command, command.price_pips or 0, lots)
+            self.incoming = enter_order(command, self.ts_us, command.price_pips or 0, lots)
         for event in events:
             self.apply(event)
 
