@@ -106,7 +106,7 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
 def build_attempt(order: EngineOrder) -> Place:
     """Return the IOC order that shows what a fill-or-kill one would fill, on a copy."""
     options = order.place.options
-    if options is not None and options.trigger is not None:
+    if options is not None:
         options = msgspec.structs.replace(options, trigger=None)
     return msgspec.structs.replace(
         order.place,

@@ -25,8 +25,7 @@ DIRECT: Final = TradeKind.DIRECT
 
 
 Match = tuple[Reason | None, int, int]
-"""What became of a taker: what stopped it before its limit or the last maker did; makers; trades.
-"""
+"""What stopped a taker before its limit or the last maker did; how many makers; how many trades."""
 
 
 def match(
