@@ -95,10 +95,7 @@ def _compute_spent(market: MarketState, order: EngineOrder, lots: int) -> int:
     assert maker is not None
     paid_micros = maker.quote(order.outcome, side * lots)
     spent_micros = paid_micros if side == BUY else paid_micros + PAYOUT_PIPS * lots
-    if not rules.has_fees:
-        return spent_micros
-    compute_fee = rules.compute_fee
-    return spent_micros + compute_fee(order, compute_price(paid_micros, lots), lots, True)
+    return spent_micros + rules.compute_taker_fee(order, compute_price(paid_micros, lots), lots)
 
 
 def trade(
@@ -162,7 +159,7 @@ def _trade_with_resting(market: MarketState, index: int, order: EngineOrder, lot
     """Emit a fill of a resting order, at its price, with the maker, and its end if it is done."""
     _, account = find_maker(market)
     rules, outcome, price_pips = market.rules, order.outcome, order.price_pips
-    compute_sets, compute_fee = rules.compute_sets, rules.compute_fee
+    compute_sets, compute_fee = rules.compute_sets, rules.compute_maker_fee
     signed_lots = order.side * lots
     order_sets_lots = compute_sets(market.account(order.account_id), outcome, signed_lots)
     sets_lots = compute_sets(account, outcome, -signed_lots)
@@ -182,7 +179,7 @@ def _trade_with_resting(market: MarketState, index: int, order: EngineOrder, lot
             paid_micros - PAYOUT_PIPS * sets_lots,
             -paid_micros - PAYOUT_PIPS * order_sets_lots,
             0,
-            compute_fee(order, price_pips, lots, False) if rules.has_fees else 0,
+            compute_fee(order, price_pips, lots),
         )
     )
     resting.end_if_done(market, order)

@@ -201,14 +201,14 @@ class OrderBook:
         level = self.levels[price_pips]
         if not level.changed:
             self.note(price_pips)
-        level.total_lots -= order.remaining_lots
-        if not level.total_lots:
+        level.total_lots = total_lots = level.total_lots - order.remaining_lots
+        if not total_lots:
             level.queue.clear()
             level.dead = 0
             self._hide(price_pips, order.side)
             return
-        level.dead += 1
-        if level.dead > DEAD_MIN and level.dead * 2 > len(level.queue):
+        level.dead = dead = level.dead + 1
+        if dead > DEAD_MIN and dead * 2 > len(level.queue):
             level.compact()
 
     def _hide(self, price_pips: int, side: int) -> None:

@@ -10,7 +10,6 @@ from trading.engine.margin import AccountState, compute_allowance_lots
 from trading.engine.order_groups import check_group
 from trading.engine.state import MarketState
 from trading.engine.types import (
-    BUY,
     ORDER_LOTS_MAX,
     OUTCOMES_MAX,
     PAYOUT_PIPS,
@@ -20,6 +19,7 @@ from trading.engine.types import (
     Leg,
     MakerTerms,
     MarketStatus,
+    OrderOptions,
     OrderStatus,
     Reason,
     Stp,
@@ -33,9 +33,8 @@ TICK_PIPS_MIN: Final = 10
 TICK_PIPS_MAX: Final = 5_000
 FEE_UNITS_MICROS: Final = (1, 10_000)
 BUDGET_MICROS_MAX: Final = ORDER_LOTS_MAX * PAYOUT_PIPS
-# A member of an enum is an attribute of a class, which costs as much as a call.
-GTD: Final = Tif.GTD
 RESTING: Final = (Tif.GTC, Tif.GTD)
+NO_OPTIONS: Final = OrderOptions()
 
 
 def check_time(market: MarketState, valid_until_us: int | None) -> Reason | None:
@@ -52,40 +51,31 @@ def check_time(market: MarketState, valid_until_us: int | None) -> Reason | None
 
 def check_place(market: MarketState, place: Place) -> Reason | None:
     """Refuse an order that can't enter this market now, whatever its account can pay."""
-    order_id = place.order_id
-    if (
-        order_id in market.orders
-        or (market.untriggered and order_id in market.untriggered)
-        or (market.brackets and order_id in market.brackets)
-    ):
+    if market.knows(place.order_id):
         return Reason.DUPLICATE_ORDER_ID
-    options = place.options
-    if options is not None or market.is_timed:
-        reason = check_time(market, place.valid_until_us)
-        if reason is not None:
-            return reason
-    rules, outcome, lots = market.rules, place.outcome, place.quantity_lots
-    if outcome not in rules.outcomes:
-        return check_outcome(market, outcome)
-    price_pips = place.price_pips
-    if price_pips not in rules.prices and not (price_pips is None and place.is_market):
-        return check_price(market, price_pips)
-    if rules.rests_refused and not place.is_market and place.tif in RESTING:
+    options, rules, price_pips = place.options or NO_OPTIONS, market.rules, place.price_pips
+    reason = check_time(market, options.valid_until_us) or check_outcome(market, place.outcome)
+    if reason is None and not (price_pips is None and options.is_market):
+        reason = check_price(market, price_pips)
+    if reason is not None:
+        return reason
+    if rules.rests_refused and not options.is_market and place.tif in RESTING:
         return Reason.RESTING_REFUSED
-    if options is not None or place.tif is GTD:
-        return check_options(market, place)
-    if lots is None or lots % rules.lot_step_lots or not 0 < lots <= ORDER_LOTS_MAX:
-        return check_quantity(market, lots)
-    account = market.accounts.get(place.account_id) or market.account(place.account_id)
-    if place.side == BUY:
-        lots += account.net_lots[outcome] + account.buy_lots[outcome]
-    else:
-        lots += account.sell_lots[outcome] - account.net_lots[outcome]
-    if lots > rules.owned_lots_max:
-        return Reason.POSITION_LIMIT
-    if rules.limits_positions or market.elsewhere:
-        return check_position(market, account, place, place.quantity_lots)
-    return None
+    return check_options(market, place, options)
+
+
+def find_numbers(market: MarketState, place: Place) -> tuple[int, int]:
+    """Return an order's limit, 0 if it waits without one, and its quantity, by budget the most."""
+    price_pips, lots = place.price_pips, place.quantity_lots
+    if price_pips is None and place.trigger is None:
+        price_pips = market.compute_collar(place.outcome, place.side)
+    if lots is None:
+        lots = ORDER_LOTS_MAX
+        if not place.reduce_only:
+            account = market.account(place.account_id)
+            lots = min(lots, market.compute_headroom(account, place.outcome, place.side))
+        lots -= lots % market.rules.lot_step_lots
+    return price_pips or 0, lots
 
 
 def check_outcome(market: MarketState, outcome: int) -> Reason | None:
@@ -96,19 +86,23 @@ def check_outcome(market: MarketState, outcome: int) -> Reason | None:
     return Reason.OUTCOME_WITHDRAWN if is_out else Reason.OUTCOME_UNKNOWN
 
 
-def check_options(market: MarketState, place: Place) -> Reason | None:
+def check_options(market: MarketState, place: Place, options: OrderOptions) -> Reason | None:
     """Refuse an order for its quantity, its options, its position or what it would take.
 
     Position and book say what they have to say to one with a trigger when it is fired.
     """
-    reason = check_size(market, place) or check_flags(market, place) or check_group(market, place)
+    reason = check_size(market, place, options) or check_flags(market, place, options)
+    if reason is None and options.order_group is not None:
+        reason = check_group(market, place)
     if reason is not None:
         return reason
-    if place.trigger is not None:
-        return check_trigger(market, place, place.trigger)
-    return check_position(
-        market, market.account(place.account_id), place, place.quantity_lots
-    ) or check_post_only(market, place, place.price_pips)
+    if options.trigger is not None:
+        return check_trigger(market, place, options.trigger)
+    account = market.account(place.account_id)
+    reason = check_position(market, account, place, place.quantity_lots)
+    if reason is None and options.post_only:
+        reason = check_post_only(market, place, place.price_pips)
+    return reason
 
 
 def check_fired(market: MarketState, order: EngineOrder) -> Reason | None:
@@ -183,29 +177,30 @@ def check_quantity(market: MarketState, quantity_lots: int | None) -> Reason | N
     return None
 
 
-def check_size(market: MarketState, place: Place) -> Reason | None:
+def check_size(market: MarketState, place: Place, options: OrderOptions) -> Reason | None:
     """Refuse orders that name neither a quantity nor a budget, both, or a budget that can't be."""
     if place.quantity_lots is not None:
-        if place.budget_micros is not None:
+        if options.budget_micros is not None:
             return Reason.BUDGET_INVALID
         return check_quantity(market, place.quantity_lots)
-    if place.budget_micros is None:
+    if options.budget_micros is None:
         return Reason.QUANTITY_NOT_POSITIVE
-    if not 0 < place.budget_micros <= BUDGET_MICROS_MAX:
+    if not 0 < options.budget_micros <= BUDGET_MICROS_MAX:
         return Reason.BUDGET_INVALID
-    if not place.is_market or place.tif is Tif.FOK or place.stp is Stp.DECREMENT:
+    if not options.is_market or place.tif is Tif.FOK or place.stp is Stp.DECREMENT:
         return Reason.BUDGET_INVALID
     return None
 
 
-def check_flags(market: MarketState, place: Place) -> Reason | None:
+def check_flags(market: MarketState, place: Place, options: OrderOptions) -> Reason | None:
     """Refuse combinations of flags that contradict each other."""
-    if place.post_only and (place.is_market or place.tif is Tif.IOC or place.tif is Tif.FOK):
+    tif, expires_at_us = place.tif, options.expires_at_us
+    if options.post_only and (options.is_market or tif is Tif.IOC or tif is Tif.FOK):
         return Reason.POST_ONLY_INVALID
-    if place.tif is Tif.GTD:
-        if place.is_market or place.expires_at_us is None or place.expires_at_us <= market.ts_us:
+    if tif is Tif.GTD:
+        if options.is_market or expires_at_us is None or expires_at_us <= market.ts_us:
             return Reason.EXPIRY_INVALID
-    elif place.expires_at_us is not None:
+    elif expires_at_us is not None:
         return Reason.EXPIRY_INVALID
     return None
 

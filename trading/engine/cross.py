@@ -52,13 +52,13 @@ def trade_across(
     assert config is not None
     assert config.house_account_id is not None
     kind = TradeKind.MINT if side == BUY else TradeKind.MERGE
-    accounts = _find_accounts(market, [order, *makers])
+    accounts, compute_fee = _find_accounts(market, [order, *makers]), rules.compute_maker_fee
     trades: list[Traded] = []
     for party in (order, *makers):
         is_taker = party is order
         if not is_taker:
             price_pips = party.price_pips
-            fee_micros = rules.compute_fee(party, price_pips, lots, False) if rules.has_fees else 0
+            fee_micros = compute_fee(party, price_pips, lots) if rules.has_fees else 0
         cash_micros = _compute_cash(market, accounts, party, price_pips, lots)
         house_micros = side * price_pips * lots
         # Sets are paid for with the first leg, or redeemed with the last: the house pays nothing.

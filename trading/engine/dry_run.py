@@ -32,6 +32,7 @@ from trading.engine.types import (
     PAYOUT_PIPS,
     SELL,
     Config,
+    Tif,
 )
 
 Market = TypeVar("Market", bound=MarketState)
@@ -100,6 +101,21 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
     for order in untriggered.values():
         copy.wait(msgspec.structs.replace(order))
     return copy
+
+
+def build_attempt(order: EngineOrder) -> Place:
+    """Return the IOC order that shows what a fill-or-kill one would fill, on a copy."""
+    options = order.place.options
+    if options is not None:
+        options = msgspec.structs.replace(options, trigger=None)
+    return msgspec.structs.replace(
+        order.place,
+        order_id=f"{order.order_id} tried",  # the order's own is that of its bracket
+        price_pips=order.price_pips,
+        quantity_lots=order.quantity_lots,
+        tif=Tif.IOC,
+        options=options,
+    )
 
 
 def _add_groups(

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from trading.engine.blend import sweep_both
-from trading.engine.book import EngineOrder, build_rested, enter_order
+from trading.engine.book import EngineOrder, build_rested
 from trading.engine.brackets import (
     Bracket,
     attach_to_entry,
@@ -31,7 +31,9 @@ from trading.engine.checks import (
     check_configure,
     check_fired,
     check_place,
+    check_position,
     check_time,
+    find_numbers,
 )
 from trading.engine.commands import (
     Amend,
@@ -46,7 +48,7 @@ from trading.engine.commands import (
     Place,
     Tick,
 )
-from trading.engine.dry_run import copy_touched
+from trading.engine.dry_run import build_attempt, copy_touched
 from trading.engine.events import (
     Amended,
     AnyEvent,
@@ -66,13 +68,13 @@ from trading.engine.resting import compute_allowance, has_closed_position, is_ca
 from trading.engine.state import NO_ELSEWHERE, NO_HEADROOM, Elsewhere, Headroom, MarketState
 from trading.engine.triggers import watch
 from trading.engine.types import (
+    BUY,
     ORDER_LOTS_MAX,
     MarketStatus,
     OrderOptions,
     OrderStatus,
     Reason,
     Tif,
-    Trigger,
 )
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
@@ -106,13 +108,11 @@ class Engine(MarketState):
         self.elsewhere = elsewhere
         self.incoming = None
         self.events = []
-        if self.expiries and self.expiries[0][0] <= self.ts_us:
+        if self.is_watched:
             self._expire()
         _DECISIONS[type(command)](self, command)
-        if self.brackets:
-            watch(self, follow(self))
-        elif self.untriggered:
-            watch(self)
+        if self.is_watched:
+            self._watch()
         return self.events
 
     def quote(
@@ -136,6 +136,14 @@ class Engine(MarketState):
                 return Fire(order.order_id, order.account_id)
         return None
 
+    def _watch(self) -> None:
+        """Look after legs and triggers at a command's end, while there is anything to watch."""
+        if self.brackets:
+            watch(self, follow(self))
+        elif self.untriggered:
+            watch(self)
+        self.is_watched = bool(self.expiries or self.untriggered or self.brackets)
+
     def _expire(self) -> None:
         while self.expiries and self.expiries[0][0] <= self.ts_us:
             expires_at_us, order_id = self.expiries[0]
@@ -153,38 +161,71 @@ class Engine(MarketState):
     # Place
 
     def _place(self, place: Place) -> None:
-        reason = check_place(self, place)
-        if reason is not None:
-            self.emit(Rejected(place.order_id, reason))
-            return
-        options, price_pips, lots = place.options, place.price_pips, place.quantity_lots
-        if options is not None:
-            if options.legs:
-                self._place_bracket(place, options)
+        """Enter an order; what is unusual about it has a ladder of its own, `check_place`."""
+        order_id, account_id, outcome = place.order_id, place.account_id, place.outcome
+        book = self.open_books.get(outcome)
+        side, lots, rules = place.side, place.quantity_lots, self.rules
+        options, tif, price_pips = place.options, place.tif, rules.prices.get(place.price_pips)
+        if (
+            options is not None
+            or tif is GTD
+            or book is None
+            or (self.is_timed and self.past_close())
+            or price_pips is None
+            or lots is None
+            or lots <= 0
+            or lots > ORDER_LOTS_MAX
+            or lots % rules.lot_step_lots
+            or order_id in self.orders
+            or (self.is_watched and self.knows(order_id))
+        ):
+            reason = check_place(self, place)
+            if reason is not None:
+                self.emit(Rejected(order_id, reason))
                 return
-            if options.trigger is not None:
-                self._wait_for(place, options.trigger)
-                return
-            if options.budget_micros is not None:
-                self._match_budget(place, options.budget_micros)
-                return
-        if price_pips is None:
-            price_pips = self.compute_collar(place.outcome, place.side)
-        assert lots is not None
-        self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
-        tif = place.tif
-        if (tif is not GTC and tif is not GTD) or (options is not None and options.is_market):
-            self._match_and_end(order)
-            return
-        safe_micros = self.rules.safe_hold_pips * lots
-        if self.funds[place.account_id] < safe_micros and not self._check_funds(order, lots, 0):
-            return
-        if self.maker is not None or self.books[place.outcome].crosses(place.side, price_pips):
-            self._match_and_rest(order)
+            book, (price_pips, lots) = self.books[outcome], find_numbers(self, place)
         else:
-            rested = Rested(place.order_id, place.outcome, place.side, price_pips, lots)
+            account = self.accounts.get(account_id) or self.account(account_id)
+            open_lots = (account.buy_lots if side == BUY else account.sell_lots)[outcome]
+            owned_lots = side * account.net_lots[outcome] + open_lots + lots
+            if owned_lots > rules.safe_owned_lots or self.elsewhere:
+                reason = check_position(self, account, place, lots)
+                if reason is not None:
+                    self.emit(Rejected(order_id, reason))
+                    return
+        self.incoming = order = EngineOrder(
+            place, order_id, account_id, place.owner_id, outcome, side, price_pips, lots, lots,
+            self.ts_us,
+        )  # fmt: skip
+        if options is not None and self._place_apart(order, options):
+            return
+        if (tif is not GTC and tif is not GTD) or (options is not None and options.is_market):
+            self._match(order, False)
+            return
+        safe_micros = rules.safe_hold_pips * lots
+        if self.funds[account_id] < safe_micros and not self._check_funds(order, lots, 0):
+            return
+        if (
+            (price_pips >= book.best_ask_pips if side == BUY else price_pips <= book.best_bid_pips)
+            or (rules.trades_elsewhere and self.crosses(outcome, side, price_pips))
+        ):  # fmt: skip
+            self._match(order, True)
+        else:
+            rested = Rested(order_id, outcome, side, price_pips, lots)
             self.events.append(rested)
             self.apply_rested(rested)
+
+    def _place_apart(self, order: EngineOrder, options: OrderOptions) -> bool:
+        """Carry out an order with legs, a trigger or a budget; return whether it has one."""
+        if options.legs:
+            self._place_bracket(order.place, options)
+        elif options.trigger is not None:
+            self.emit(Waited(order.order_id, options.trigger.price_pips, order.quantity_lots))
+        elif options.budget_micros is not None:
+            self._match_budget(order, options.budget_micros)
+        else:
+            return False
+        return True
 
     def _check_funds(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> bool:
         """Reject an order that may rest unless its account can hold all that it could cost."""
@@ -193,36 +234,27 @@ class Engine(MarketState):
             self.emit(Rejected(order.order_id, Reason.INSUFFICIENT_FUNDS, missing_micros))
         return missing_micros <= 0
 
-    def _match_and_rest(self, order: EngineOrder) -> None:
-        """Trade what crosses, then rest or end what is left of an order that may rest."""
-        stopped, _, trades = match(self, order, False)
-        if not order.remaining_lots or stopped is not None:
-            self._finish(order, stopped)
-        elif has_closed_position(self, order, trades):
-            self._finish(order, Reason.REDUCE_ONLY)
-        else:
-            self.emit(build_rested(order))
-
-    def _match_and_end(self, order: EngineOrder) -> None:
-        """Execute an order that never rests: market, IOC, FOK."""
+    def _match(self, order: EngineOrder, rests: bool) -> None:
+        """Trade what crosses; what is left then rests, or ends with the order."""
         if order.place.tif is FOK and not self._would_fill(order):
-            self._finish(order, Reason.FOK_NOT_FILLABLE)
+            self._end(order, CANCELLED, Reason.FOK_NOT_FILLABLE)
             return
-        reason, makers, trades = match(self, order, True)
-        if reason is None and order.remaining_lots:
-            is_closed = has_closed_position(self, order, trades)
-            reason = Reason.REDUCE_ONLY if is_closed else name_remainder(makers)
-        self._finish(order, reason)
+        reason, makers, trades = match(self, order, not rests)
+        lots = order.remaining_lots
+        if not lots:
+            ended = Ended(order.order_id, FILLED, IS_FILLED, 0)
+        else:
+            if reason is None and has_closed_position(self, order, trades):
+                reason = Reason.REDUCE_ONLY
+            if reason is None and rests:
+                self.emit(build_rested(order))
+                return
+            ended = Ended(order.order_id, CANCELLED, reason or name_remainder(makers), lots)
+        self.events.append(ended)
+        self.apply_ended(ended)
 
-    def _match_budget(self, place: Place, budget_micros: int) -> None:
+    def _match_budget(self, order: EngineOrder, budget_micros: int) -> None:
         """Spend at most the budget; an order by budget ends with the quantity that it filled."""
-        price_pips, lots = place.price_pips, ORDER_LOTS_MAX
-        if price_pips is None:
-            price_pips = self.compute_collar(place.outcome, place.side)
-        if not place.reduce_only:
-            account = self.account(place.account_id)
-            lots = min(lots, self.compute_headroom(account, place.outcome, place.side))
-        order = self.enter(place, price_pips, lots - lots % self.rules.lot_step_lots)
         stopped, makers, _ = match(self, order, True, budget_micros)
         reason = stopped or name_remainder(makers)
         if not order.remaining_lots and stopped is None:
@@ -233,45 +265,18 @@ class Engine(MarketState):
 
     def _would_fill(self, order: EngineOrder) -> bool:
         """Try a fill-or-kill order as IOC on a copy of what it can touch."""
-        place, price_pips, lots = order.place, order.price_pips, order.quantity_lots
-        options = place.options
-        if options is not None and options.trigger is not None:
-            options = msgspec.structs.replace(options, trigger=None)
-        trial_id = f"{place.order_id} tried"  # the order's own is that of its bracket
-        attempt = msgspec.structs.replace(
-            place,
-            order_id=trial_id,
-            price_pips=price_pips,
-            quantity_lots=lots,
-            tif=Tif.IOC,
-            options=options,
-        )
+        attempt = build_attempt(order)
         events = self.quote(attempt, self.ts_us, self.funds, self.headroom, self.elsewhere)
         # Not by how it ends: self-trade prevention may have decremented it on the way.
         traded_lots = sum(
             trade.quantity_lots
             for event in events
             for trade in list_trades(event)
-            if trade.taker_order_id == trial_id
+            if trade.taker_order_id == attempt.order_id
         )
-        return traded_lots == lots
-
-    def _finish(self, order: EngineOrder, reason: Reason | None) -> None:
-        """End a taker that does not rest: filled, or cancelled for `reason`."""
-        if not order.remaining_lots:
-            self._end(order, FILLED, IS_FILLED)
-        else:
-            assert reason is not None
-            self._end(order, CANCELLED, reason)
+        return traded_lots == order.quantity_lots
 
     # Triggers
-
-    def _wait_for(self, place: Place, trigger: Trigger) -> None:
-        """Let an order wait outside the books until its trigger is reached."""
-        lots = place.quantity_lots
-        assert lots is not None
-        self.enter(place, place.price_pips or 0, lots)
-        self.emit(Waited(place.order_id, trigger.price_pips, lots))
 
     def _fire(self, fire: Fire) -> None:
         """Carry out a triggered order: what would refuse it as a new one ends it."""
@@ -296,10 +301,8 @@ class Engine(MarketState):
             reason = Reason.INSUFFICIENT_FUNDS
         if reason is not None:
             self._end(order, OrderStatus.REJECTED, reason)
-        elif rests:
-            self._match_and_rest(order)
         else:
-            self._match_and_end(order)
+            self._match(order, rests)
 
     def _end_entry(self, bracket_id: str) -> None:
         """Cancel what is left of an entry of which a leg is fired."""
@@ -383,7 +386,7 @@ class Engine(MarketState):
         elif self._check_funds(new, more_lots, old.hold_micros):
             self.emit(Amended(new.order_id, price_pips, total_lots, remaining_lots, False))
             assert self.incoming is not None
-            self._match_and_rest(self.incoming)
+            self._match(self.incoming, True)
 
     def _check_reenter(self, new: EngineOrder, more_lots: int) -> Reason | None:
         account, reason = self.account(new.account_id), check_group(self, new.place)
@@ -420,9 +423,6 @@ class Engine(MarketState):
         orders = self.list_orders(account) + self.list_untriggered(command.account_id)
         for order in sorted(orders, key=lambda order: order.order_id):
             self._end(order, OrderStatus.CANCELLED, reason)
-
-    def _cancel_group(self, command: CancelGroup) -> None:
-        cancel_group(self, command.order_group)
 
     def _configure(self, command: Configure) -> None:
         reason = check_configure(self, command)
@@ -494,6 +494,6 @@ _DECISIONS: Final[dict[type[Any], Callable[..., None]]] = {
     Tick: Engine._tick,
     ChangeLiquidity: Engine._change_liquidity,
     Fire: Engine._fire,
-    CancelGroup: Engine._cancel_group,
+    CancelGroup: lambda market, command: cancel_group(market, command.order_group),
     Attach: Engine._attach,
 }

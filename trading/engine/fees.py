@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from trading.engine.book import EngineOrder
-from trading.engine.types import PAYOUT_PIPS, FeeDiscount, FeeKind, Fees
+from trading.engine.types import PAYOUT_PIPS, Config, FeeKind, Fees
 
 QUADRATIC_SCALE: Final = 10**10
 """rate_ppm x basis / this = micros: (1e4 pips)^2 x 100 lots x 1e6 ppm / 1e6 micros."""
@@ -18,8 +18,8 @@ RATE_PPM_MAX: Final = 1_000_000
 
 BasisFunction = Callable[[int, int], int]
 """(price_pips, lots) -> what a fill adds to an order's basis."""
-FeeFunction = Callable[[EngineOrder, int, int, bool], int]
-"""(order, price_pips, lots, is_taker) -> what one more fill is charged, in micros."""
+FeeFunction = Callable[[EngineOrder, int, int], int]
+"""(order, price_pips, lots) -> what one more fill is charged, in micros."""
 HoldFunction = Callable[[EngineOrder], int]
 """order -> the most that its remaining quantity can still be charged, in micros."""
 
@@ -50,27 +50,31 @@ def _compute_unit(fees: Fees) -> int:
     return scale * fees.unit_micros
 
 
-def build_fee(fees: Fees, discount: FeeDiscount) -> FeeFunction:
+def build_fee(config: Config, rate_ppm: int, percent_off: int) -> FeeFunction:
     """Return what computes the fee of one more fill; never more than min(p, 1 - p) of it."""
+    fees = config.fees
     if fees.kind is FeeKind.NONE:
-        return lambda order, price_pips, lots, is_taker: 0
-    maker_ppm, taker_ppm = fees.maker_rate_ppm, fees.taker_rate_ppm
-    is_flat, unit, unit_micros = fees.kind is FeeKind.FLAT, _compute_unit(fees), fees.unit_micros
-    round_up_by = unit - 1
-    maker_percent, taker_percent = 100 - discount.maker_percent, 100 - discount.taker_percent
+        return lambda order, price_pips, lots: 0
+    maker_ppm, taker_ppm, unit_micros = fees.maker_rate_ppm, fees.taker_rate_ppm, fees.unit_micros
+    compute_basis, whole_unit = build_basis(fees, percent_off), _compute_unit(fees)
+    rates = _Rates(fees, config.tick_pips, rate_ppm)
+    unit, round_up_by = rates.unit, rates.unit - 1
+    # A discount is rounded; an automated maker's prices are off the tick.
+    is_summed = percent_off > 0 or config.maker is not None
 
-    def compute_fee_micros(order: EngineOrder, price_pips: int, lots: int, is_taker: bool) -> int:
-        if order.place.fee_free or not (is_taker or maker_ppm or order.taker_basis):
+    def compute_due_micros(order: EngineOrder, price_pips: int, lots: int) -> int:
+        rated = compute_basis(price_pips, lots) * rate_ppm
+        rated += order.maker_basis * maker_ppm + order.taker_basis * taker_ppm
+        return (rated + whole_unit - 1) // whole_unit * unit_micros - order.fee_micros
+
+    def compute_fee_micros(order: EngineOrder, price_pips: int, lots: int) -> int:
+        if order.place.fee_free:
             return 0
+        if is_summed or order.filled_micros:
+            due_micros = compute_due_micros(order, price_pips, lots)
+        else:
+            due_micros = (rates[price_pips] * lots + round_up_by) // unit * unit_micros
         other_pips = PAYOUT_PIPS - price_pips
-        basis = lots if is_flat else price_pips * other_pips * lots
-        percent = taker_percent if is_taker else maker_percent
-        if percent != 100:
-            basis = basis * percent // 100
-        rated = basis * (taker_ppm if is_taker else maker_ppm)
-        if order.filled_micros:
-            rated += order.maker_basis * maker_ppm + order.taker_basis * taker_ppm
-        due_micros = (rated + round_up_by) // unit * unit_micros - order.fee_micros
         # `if` in place of min(): a call costs more than all the rest.
         most_micros = (price_pips if price_pips < other_pips else other_pips) * lots  # noqa: FURB136
         return due_micros if due_micros < most_micros else most_micros  # noqa: FURB136
@@ -86,21 +90,20 @@ def _find_divisor(one: int, other: int) -> int:
 
 
 class _Rates(dict[int, int]):
-    """By price what a lot may be charged, in `1 / unit` of what fees are rounded up to.
+    """By price what a lot is charged at a rate, in `1 / unit` of what fees are rounded up to.
 
     In lowest terms for prices on the tick, and worked out once: numbers below 2^30 are fast.
     """
 
-    def __init__(self, fees: Fees, tick_pips: int) -> None:
-        self.dearer_ppm = max(fees.maker_rate_ppm, fees.taker_rate_ppm)
-        self.compute_basis = build_basis(fees)
+    def __init__(self, fees: Fees, tick_pips: int, rate_ppm: int) -> None:
+        self.rate_ppm, self.compute_basis = rate_ppm, build_basis(fees)
         unit, least = _compute_unit(fees), 1 if fees.kind is FeeKind.FLAT else tick_pips**2
-        self.divisor = _find_divisor(unit, self.dearer_ppm * least)
+        self.divisor = _find_divisor(unit, rate_ppm * least)
         self.unit = unit // self.divisor
 
     def __missing__(self, price_pips: int) -> int:
         compute_basis = self.compute_basis
-        self[price_pips] = rate = self.dearer_ppm * compute_basis(price_pips, 1) // self.divisor
+        self[price_pips] = rate = self.rate_ppm * compute_basis(price_pips, 1) // self.divisor
         return rate
 
 
@@ -112,21 +115,22 @@ def build_hold(fees: Fees, tick_pips: int = 1) -> HoldFunction:
     if fees.kind is FeeKind.NONE:
         return _hold_without_fees
     maker_ppm, taker_ppm = fees.maker_rate_ppm, fees.taker_rate_ppm
-    rates, unit_micros = _Rates(fees, tick_pips), fees.unit_micros
+    rates, unit_micros = _Rates(fees, tick_pips, max(maker_ppm, taker_ppm)), fees.unit_micros
     unit, divisor, units_up = rates.unit, rates.divisor, 2 if unit_micros > 1 else 1
     whole_unit, round_up_by = _compute_unit(fees), units_up * unit - 1
 
+    def compute_due_micros(order: EngineOrder) -> int:
+        rated = rates[order.price_pips] * order.remaining_lots * divisor
+        rated += order.maker_basis * maker_ppm + order.taker_basis * taker_ppm
+        return (rated + units_up * whole_unit - 1) // whole_unit * unit_micros - order.fee_micros
+
     def compute_hold_micros(order: EngineOrder) -> int:
-        price_pips, lots = order.price_pips, order.remaining_lots
-        cost_micros = (price_pips if order.side > 0 else PAYOUT_PIPS - price_pips) * lots
-        if order.place.fee_free:
-            return cost_micros
-        rated = rates[price_pips] * lots
-        if not order.filled_micros:
-            return cost_micros + (rated + round_up_by) // unit * unit_micros
-        rated = rated * divisor + order.maker_basis * maker_ppm + order.taker_basis * taker_ppm
-        due_micros = (rated + units_up * whole_unit - 1) // whole_unit * unit_micros
-        return cost_micros + due_micros - order.fee_micros
+        price_pips, lots, due_micros = order.price_pips, order.remaining_lots, 0
+        if order.taker_basis or (maker_ppm and order.maker_basis):
+            due_micros = compute_due_micros(order)
+        elif not order.place.fee_free:
+            due_micros = (rates[price_pips] * lots + round_up_by) // unit * unit_micros
+        return (price_pips if order.side > 0 else PAYOUT_PIPS - price_pips) * lots + due_micros
 
     return compute_hold_micros
 

@@ -7,8 +7,8 @@ open buys and sells in j (p x remaining + fees, (10,000 - p) x remaining + fees)
     held = max over j of (B - B[j] + S[j] - 10,000 x h[j]), never below 0
 
 which equals the worst case over all subsets of fills, so no fill is ever unaffordable. Kept are
-B, and for each j the exposure S[j] - B[j] - 10,000 x s[j]; then held = B - 10,000 x c + the
-greatest exposure, and each change of an order or a position is one addition.
+the base B - 10,000 x c, and for each j the exposure S[j] - B[j] - 10,000 x s[j]; then held = base +
+the greatest exposure, and each change of an order or a position is one addition.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class AccountState(msgspec.Struct, gc=False):
 
     `net_paid_micros`: all that it paid into this market minus all it received, fees included.
     `cost_micros` has the sign of the position and its average cost; fees are not in it.
-    `buys_micros` and `exposure_micros` are B and the exposures of the module's formula,
+    `base_micros` and `exposure_micros` are the base and the exposures of the module's formula,
     `buy_lots` and `sell_lots` how much remains of the orders that rest.
     """
 
@@ -40,7 +40,7 @@ class AccountState(msgspec.Struct, gc=False):
     exposure_micros: list[int]
     buy_lots: list[int]
     sell_lots: list[int]
-    buys_micros: int = 0
+    base_micros: int = 0
     collateral_lots: int = 0
     held_micros: int = 0
     net_paid_micros: int = 0
@@ -108,8 +108,21 @@ def copy_account(account: AccountState, *, with_orders: bool = True) -> AccountS
         copied.exposure_micros = [-PAYOUT_PIPS * lots for lots in account.net_lots]
         copied.buy_lots = [0] * len(account.buy_lots)
         copied.sell_lots = copied.buy_lots[:]
-        copied.buys_micros = 0
+        copied.base_micros = -PAYOUT_PIPS * account.collateral_lots
     return copied
+
+
+def set_margin(
+    account: AccountState,
+    collateral_lots: int,
+    held_micros: int,
+    net_paid_micros: int,
+    fees_micros: int,
+) -> None:
+    """Give an account that has no orders here its sums from the database."""
+    account.collateral_lots, account.held_micros = collateral_lots, held_micros
+    account.net_paid_micros, account.fees_micros = net_paid_micros, fees_micros
+    account.base_micros = -PAYOUT_PIPS * collateral_lots
 
 
 def set_position(
@@ -144,7 +157,7 @@ def build_settle(config: Config) -> SettleFunction:
         if order is not None:
             outcome = order.outcome
             if order.side == BUY:
-                account.buys_micros += more_micros
+                account.base_micros += more_micros
                 exposure_micros[outcome] -= more_micros
                 account.buy_lots[outcome] += more_lots
             else:
@@ -154,15 +167,17 @@ def build_settle(config: Config) -> SettleFunction:
             worst_micros = max(exposure_micros)
         elif (worst_micros := exposure_micros[0]) < 0:
             worst_micros = 0  # NO has no book: its exposure is 0.
-        held_micros = account.buys_micros - PAYOUT_PIPS * account.collateral_lots + worst_micros
+        held_micros = account.base_micros + worst_micros
         if held_micros < 0:
             held_micros = 0
         if strict_refund and held_micros < -account.net_paid_micros:
             held_micros = -account.net_paid_micros
         freed_micros = cash_micros + account.held_micros - held_micros
         account.held_micros = held_micros
-        if freed_micros and account.account_id in funds:
-            funds[account.account_id] += freed_micros
+        if freed_micros:
+            available_micros = funds.get(account.account_id)
+            if available_micros is not None:
+                funds[account.account_id] = available_micros + freed_micros
 
     return settle
 
@@ -272,6 +287,7 @@ def add_fill(
     sets_micros = cash_micros + paid_micros
     if sets_micros:
         assert sets_micros % PAYOUT_PIPS == 0
+        account.base_micros += sets_micros
         account.collateral_lots -= sets_micros // PAYOUT_PIPS
     assert account.collateral_lots >= -lots, "owns less than nothing"
     account.net_paid_micros += fee_micros - cash_micros

@@ -57,11 +57,15 @@ class MarketBooks:
         self.expiries: list[tuple[int, str]] = []
         """Heap of (expires_at_us, order_id); entries of orders that are gone are skipped, and
         forgotten when they are most of it."""
+        self.is_watched = False
+        """Whether any order may expire, waits for its trigger or is of a bracket."""
         self.groups: dict[str, dict[str, EngineOrder]] = {}
         """By order group its orders here, resting or waiting, by id."""
         self.dirty_orders: dict[str, EngineOrder] = {}
-        self.is_timed = True
-        """Whether its status or a close time may refuse what comes."""
+        self.open_books: dict[int, OrderBook] = {}
+        """By outcome, those where neither the status nor a rule of the market refuses an order."""
+        self.is_timed = False
+        """Whether the market closes by itself."""
         self.is_trial = False
         """Whether it is a part of a market, to try a command on: no trigger sees its prices."""
         self.incoming: EngineOrder | None = None
@@ -126,6 +130,10 @@ class MarketBooks:
         """Return an order that rests or waits for its trigger."""
         return self.orders.get(order_id) or self.untriggered.get(order_id)
 
+    def knows(self, order_id: str) -> bool:
+        """Return whether an order of this id rests or waits, or is the entry of a bracket."""
+        return self.find_order(order_id) is not None or order_id in self.brackets
+
     def find_best_pips(self, outcome: int, side: int) -> int | None:
         """Return the best price that an order could trade at now, with whomever."""
         book = self.books[outcome]
@@ -170,14 +178,10 @@ class MarketBooks:
         """Let an order wait outside the books; it has a heap entry for its expiry as others do."""
         self.account(order.account_id)
         self.untriggered[order.order_id] = order
+        self.is_watched = True
         if order.priority:
             self.due[order.order_id] = order
         self.note_options(order)
-
-    def join_group(self, order: EngineOrder) -> None:
-        order_group = order.place.order_group
-        if order_group is not None:
-            self.groups.setdefault(order_group, {})[order.order_id] = order
 
     def _leave_group(self, order: EngineOrder) -> None:
         order_group = order.place.order_group
@@ -196,13 +200,6 @@ class MarketBooks:
         """Return the legs of a bracket that wait or rest, by id."""
         found = map(self.find_order, sorted(self.brackets.get(bracket_id, ())))
         return [leg for leg in found if leg is not None]
-
-    def note_leg(self, order: EngineOrder) -> None:
-        """Know an order as a leg, if it is one."""
-        bracket_id = order.place.bracket_id
-        if bracket_id is not None:
-            self.brackets.setdefault(bracket_id, set()).add(order.order_id)
-            self.bracket_ids.setdefault(order.account_id, set()).add(bracket_id)
 
     def _forget_leg(self, order: EngineOrder) -> None:
         bracket_id = order.place.bracket_id
@@ -231,23 +228,24 @@ class MarketBooks:
 
     def note_options(self, order: EngineOrder) -> None:
         """Know a new order's group, its expiry and its bracket, if it has any."""
-        self.join_group(order)
-        self.note_leg(order)
-        if order.place.expires_at_us is not None:
-            heappush(self.expiries, (order.place.expires_at_us, order.order_id))
+        options = order.place.options
+        if options is None:
+            return
+        if options.order_group is not None:
+            self.groups.setdefault(options.order_group, {})[order.order_id] = order
+        if options.bracket_id is not None:
+            self.is_watched = True
+            self.brackets.setdefault(options.bracket_id, set()).add(order.order_id)
+            self.bracket_ids.setdefault(order.account_id, set()).add(options.bracket_id)
+        if options.expires_at_us is not None:
+            self.is_watched = True
+            heappush(self.expiries, (options.expires_at_us, order.order_id))
 
-    def _take_out(self, order: EngineOrder) -> None:
-        """Take what remains of an order, and its share of its account's sums, away."""
-        account = self.accounts[order.account_id]
-        self.books[order.outcome].remove(order)
+    def _forget(self, order: EngineOrder) -> None:
+        """Know an order that rests no more neither as its account's nor as its group's."""
+        account, options = self.accounts[order.account_id], order.place.options
         if account.orders is not None:
             del account.orders[order.order_id]
-        if order.remaining_lots:  # An order that was filled holds nothing any more.
-            settle = self.rules.settle
-            settle(account, 0, self.funds, order, -order.hold_micros, -order.remaining_lots)
-            order.hold_micros = 0
-        assert account.buys_micros >= 0
-        options = order.place.options
         if options is not None:
             self._leave_group(order)
             if options.expires_at_us is not None:

@@ -25,8 +25,7 @@ DIRECT: Final = TradeKind.DIRECT
 
 
 Match = tuple[Reason | None, int, int]
-"""What became of a taker: what stopped it before its limit or the last maker did; makers; trades.
-"""
+"""What stopped a taker before its limit or the last maker did; how many makers; how many trades."""
 
 
 def match(
@@ -40,33 +39,21 @@ def match(
     `pays_at_once`: the order holds nothing, so each fill must leave its account's available funds
     at or above zero. `budget_micros`: what it may spend in all, fees included.
     """
-    book = market.books[order.outcome]
-    side, owner_id = order.side, order.owner_id
-    limit_pips = order.price_pips
-    crosses_books, has_maker = market.rules.crosses_books, market.maker is not None
+    book, trades_elsewhere = market.books[order.outcome], market.rules.trades_elsewhere
+    side, limit_pips, owner_id = order.side, order.price_pips, order.owner_id
     met = trades = 0
     while order.remaining_lots:
-        if has_maker and (offered_lots := blend.count_offered_lots(market, order)):
+        if trades_elsewhere and (
+            step := _trade_elsewhere(market, met, trades, order, pays_at_once, budget_micros)
+        ):
+            stopped, makers, legs = step
+            met += makers
+        else:
+            maker = book.best_maker(side, limit_pips)
+            if maker is None:
+                break
             if met >= MAKERS_MET_MAX:
                 return Reason.MATCH_LIMIT, met, trades
-            stopped, legs = _trade_with_maker(
-                market, trades, order, offered_lots, pays_at_once, budget_micros
-            )
-            met, trades = met + max(legs, 1), trades + legs
-            if stopped is not None:
-                return stopped, met, trades
-            continue
-        across = crosses_books and book.is_implied_better(side, limit_pips)
-        maker = None if across else book.best_maker(side, limit_pips)
-        if maker is None and not across:
-            break
-        if met >= MAKERS_MET_MAX:
-            return Reason.MATCH_LIMIT, met, trades
-        if maker is None:
-            makers = list_makers(market, order)
-            met += len(makers)
-            stopped, legs = _meet_across(market, trades, order, makers, pays_at_once, budget_micros)
-        else:
             met += 1
             if maker.owner_id == owner_id:
                 stopped, legs = _prevent_self_trade(market, order, [maker]), 0
@@ -76,6 +63,30 @@ def match(
         if stopped is not None:
             return stopped, met, trades
     return None, met, trades
+
+
+def _trade_elsewhere(
+    market: MarketState,
+    met: int,
+    trades: int,
+    order: EngineOrder,
+    pays_at_once: bool,
+    budget_micros: int | None,
+) -> Match | None:
+    """Trade once with whom is better than the best maker of its own book; None: nobody is."""
+    book, lots = market.books[order.outcome], 0
+    if market.maker is not None:
+        lots = blend.count_offered_lots(market, order)
+    if not lots and not book.is_implied_better(order.side, order.price_pips):
+        return None
+    if met >= MAKERS_MET_MAX:
+        return Reason.MATCH_LIMIT, 0, 0
+    if lots:
+        stopped, legs = _trade_with_maker(market, trades, order, lots, pays_at_once, budget_micros)
+        return stopped, max(legs, 1), legs
+    makers = list_makers(market, order)
+    stopped, legs = _meet_across(market, trades, order, makers, pays_at_once, budget_micros)
+    return stopped, len(makers), legs
 
 
 def name_remainder(makers: int) -> Reason:
@@ -99,16 +110,31 @@ def _trade(
         lots, stopped = _clip(market, order, [maker], price_pips, lots, budget_micros)
         if not lots:
             return stopped, 0
-    rules, account = market.rules, market.accounts[order.account_id]
-    compute_fee = rules.compute_fee
-    fee_micros = compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
+    rules, outcome, signed_lots = market.rules, order.outcome, order.side * lots
+    account, maker_account = market.accounts[order.account_id], market.accounts[maker.account_id]
+    paid_micros, fee_micros, maker_fee_micros = price_pips * signed_lots, 0, 0
+    if rules.has_fees:
+        compute_taker_fee, compute_maker_fee = rules.compute_taker_fee, rules.compute_maker_fee
+        fee_micros = compute_taker_fee(order, price_pips, lots)
+        if rules.charges_makers or maker.taker_basis:
+            maker_fee_micros = compute_maker_fee(maker, price_pips, lots)
     if (
         pays_at_once
         and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
-        and not _can_pay(market, account, order, order.side * price_pips * lots, lots, fee_micros)
+        and not _can_pay(market, account, order, paid_micros, lots, fee_micros)
     ):
         return Reason.INSUFFICIENT_FUNDS, 0
-    trade = _build_trade(market, index, order, account, maker, lots, fee_micros)
+    compute_sets = rules.compute_sets
+    sets_lots = compute_sets(account, outcome, signed_lots)
+    maker_sets_lots = compute_sets(maker_account, outcome, -signed_lots)
+    new_lots = sets_lots + maker_sets_lots
+    trade = Traded(
+        index, outcome, order.side, price_pips, lots,
+        MINT if new_lots > 0 else MERGE if new_lots else DIRECT,
+        order.order_id, maker.order_id, order.account_id, maker.account_id,
+        -paid_micros - PAYOUT_PIPS * sets_lots, paid_micros - PAYOUT_PIPS * maker_sets_lots,
+        fee_micros, maker_fee_micros,
+    )  # fmt: skip
     market.events.append(trade)
     market.apply_traded(trade)
     if not maker.remaining_lots or maker.place.options is not None:
@@ -136,7 +162,7 @@ def _meet_across(
     if not lots:
         return stopped, 0
     rules, account = market.rules, market.accounts[order.account_id]
-    fee_micros = rules.compute_fee(order, price_pips, lots, True)
+    fee_micros = rules.compute_taker_fee(order, price_pips, lots)
     paid_micros = order.side * price_pips * lots
     if (
         pays_at_once
@@ -191,9 +217,9 @@ def _trade_with_maker(
         lots = blend.count_affordable_lots(market, order, lots, left_micros)
         if not lots:
             return Reason.BUDGET_SPENT, 0
-    paid_micros, compute_fee = maker.quote(order.outcome, side * lots), rules.compute_fee
+    paid_micros, compute_fee = maker.quote(order.outcome, side * lots), rules.compute_taker_fee
     price_pips = blend.compute_price(paid_micros, lots)
-    fee_micros = compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
+    fee_micros = compute_fee(order, price_pips, lots)
     if (
         pays_at_once
         and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
@@ -206,43 +232,6 @@ def _trade_with_maker(
     stop_full_groups(market, (order,))
     legs = 1 + (blend.sweep(market, side, index + 1) if len(market.books) > 1 else 0)
     return _find_stop(market, order, price_pips, budget_micros), legs
-
-
-def _build_trade(
-    market: MarketState,
-    index: int,
-    order: EngineOrder,
-    account: AccountState,
-    maker: EngineOrder,
-    lots: int,
-    fee_micros: int,
-) -> Traded:
-    """Return a fill at the maker's price, with what it brings either account."""
-    rules, outcome, side = market.rules, order.outcome, order.side
-    compute_sets, compute_fee = rules.compute_sets, rules.compute_fee
-    price_pips, signed_lots, maker_fee_micros = maker.price_pips, side * lots, 0
-    if rules.charges_makers or maker.taker_basis:
-        maker_fee_micros = compute_fee(maker, price_pips, lots, False)
-    maker_account = market.accounts[maker.account_id]
-    sets_lots = compute_sets(account, outcome, signed_lots)
-    maker_sets_lots = compute_sets(maker_account, outcome, -signed_lots)
-    cost_micros, new_lots = price_pips * signed_lots, sets_lots + maker_sets_lots
-    return Traded(
-        index,
-        outcome,
-        side,
-        price_pips,
-        lots,
-        MINT if new_lots > 0 else MERGE if new_lots else DIRECT,
-        order.order_id,
-        maker.order_id,
-        order.account_id,
-        maker.account_id,
-        -cost_micros - PAYOUT_PIPS * sets_lots,
-        cost_micros - PAYOUT_PIPS * maker_sets_lots,
-        fee_micros,
-        maker_fee_micros,
-    )
 
 
 def _prevent_self_trade(
@@ -305,13 +294,13 @@ def _compute_affordable(
     market: MarketState, order: EngineOrder, price_pips: int, lots: int, budget_micros: int
 ) -> int:
     """Return the most of `lots`, in whole steps, that the rest of the budget pays for."""
-    compute_fee, step = market.rules.compute_fee, market.rules.lot_step_lots
+    compute_fee, step = market.rules.compute_taker_fee, market.rules.lot_step_lots
     unit_pips = price_pips if order.side == BUY else PAYOUT_PIPS - price_pips
     left_micros = _compute_left(order, budget_micros)
     low, high = 0, min(lots, left_micros // unit_pips) // step
     while low < high:
         steps = (low + high + 1) // 2
-        fee_micros = compute_fee(order, price_pips, steps * step, True)
+        fee_micros = compute_fee(order, price_pips, steps * step)
         if unit_pips * steps * step + fee_micros <= left_micros:
             low = steps
         else:

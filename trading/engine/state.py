@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from trading.engine.book import EngineOrder, build_rested, enter_order
+from trading.engine.book import build_rested, enter_order
 from trading.engine.commands import AnyCommand, Place
 from trading.engine.events import (
     Amended,
@@ -35,7 +35,7 @@ from trading.engine.margin import add_fill
 from trading.engine.market_books import MarketBooks, move_orders, order_of_arrival
 from trading.engine.rules import Rules
 from trading.engine.snapshot import Snapshot, compute_hash, dump, save
-from trading.engine.types import BUY, ORDER_LOTS_MAX, MarketStatus, OrderStatus, TradeKind
+from trading.engine.types import ORDER_LOTS_MAX, PAYOUT_PIPS, MarketStatus, OrderStatus, TradeKind
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
 OPEN: Final = OrderStatus.OPEN
@@ -55,11 +55,6 @@ in lots, as the position limit counts it; by side x (outcome + 1).
 class MarketState(MarketBooks):
     """Books, orders and accounts of one market, and the events that change them."""
 
-    def enter(self, place: Place, price_pips: int, lots: int) -> EngineOrder:
-        """Make a new order the one that the current command sends through the book."""
-        self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
-        return order
-
     def emit(self, event: AnyEvent) -> None:
         """Let something happen now. (Where speed counts most, this is done without the look-up.)"""
         self.events.append(event)
@@ -77,7 +72,7 @@ class MarketState(MarketBooks):
         if isinstance(command, Place):
             self.account(command.account_id)
             lots = ORDER_LOTS_MAX if command.quantity_lots is None else command.quantity_lots
-            self.enter(command, command.price_pips or 0, lots)
+            self.incoming = enter_order(command, self.ts_us, command.price_pips or 0, lots)
         for event in events:
             self.apply(event)
 
@@ -85,32 +80,65 @@ class MarketState(MarketBooks):
         """Nothing changed."""
 
     def apply_traded(self, trade: Traded) -> None:
-        if trade.kind is MAKER:
-            self._apply_traded_with_maker(trade)
-            return
-        taker = self.incoming
-        assert taker is not None
-        self._fill_taker(taker, trade)
-        self._fill_maker(self.orders[trade.maker_order_id], trade)
-
-    def _apply_traded_with_maker(self, trade: Traded) -> None:
-        """Carry out a trade of which one side, without an order, is the automated maker."""
-        maker, taker = self.maker, self.incoming
-        assert maker is not None
-        bought_lots, paid_micros = -trade.taker_side * trade.quantity_lots, trade.paid_micros
-        account_id, cash_micros = trade.maker_account_id, trade.maker_cash_micros
+        """Carry out a fill. A side without an order is the automated maker or the house."""
+        rules, outcome, lots = self.rules, trade.outcome, trade.quantity_lots
+        side, price_pips, has_fees = trade.taker_side, trade.price_pips, rules.has_fees
+        amount_micros = trade.amount_micros or price_pips * lots
+        signed_lots, paid_micros = side * lots, side * amount_micros
+        if has_fees:
+            compute_basis = rules.compute_taker_basis
+            maker_basis = taker_basis = compute_basis(price_pips, lots)
+            if rules.is_discounted:
+                maker_basis = rules.compute_maker_basis(price_pips, lots)
+        account, settle = self.accounts[trade.taker_account_id], rules.settle
+        cash_micros, fee_micros = trade.taker_cash_micros, trade.taker_fee_micros
+        add_fill(account, outcome, signed_lots, paid_micros, cash_micros, fee_micros)
         if trade.taker_order_id:
-            assert taker is not None
-            self._fill_taker(taker, trade)
-        else:
-            self._fill_maker(self.orders[trade.maker_order_id], trade)
+            order = self.incoming
+            assert order is not None
+            order.remaining_lots = remaining_lots = order.remaining_lots - lots
+            assert remaining_lots >= 0
+            order.status = PARTIALLY_FILLED
+            order.filled_micros += amount_micros
+            if has_fees:
+                order.fee_micros += fee_micros
+                if not order.place.fee_free:
+                    order.taker_basis += taker_basis
+            settle(account, cash_micros - fee_micros, self.funds)
+            if self.headroom:
+                self._use_headroom(order, lots)
+        account, maker_id = self.accounts[trade.maker_account_id], trade.maker_order_id
+        cash_micros, fee_micros = trade.maker_cash_micros, trade.maker_fee_micros
+        add_fill(account, outcome, -signed_lots, -paid_micros, cash_micros, fee_micros)
+        if maker_id:
+            self.dirty_orders[maker_id] = order = self.orders[maker_id]
+            self.books[outcome].reduce(order, lots)
+            order.status = PARTIALLY_FILLED
+            order.filled_micros += amount_micros
+            if has_fees:
+                order.fee_micros += fee_micros
+                if not order.place.fee_free:
+                    order.maker_basis += maker_basis
+            compute_hold = rules.compute_hold
+            hold_micros = compute_hold(order) if order.remaining_lots else 0
+            more_micros, order.hold_micros = hold_micros - order.hold_micros, hold_micros
+            settle(account, cash_micros - fee_micros, self.funds, order, more_micros, -lots)
+            if self.headroom:
+                self._use_headroom(order, lots)
+        if trade.kind is MAKER:
+            self._move_maker(trade)
+
+    def _move_maker(self, trade: Traded) -> None:
+        """Carry a fill into the automated maker, which is the side without an order."""
+        maker, sold_lots = self.maker, trade.taker_side * trade.quantity_lots
+        account_id, cash_micros = trade.maker_account_id, trade.maker_cash_micros
+        if trade.maker_order_id:
             account_id, cash_micros = trade.taker_account_id, trade.taker_cash_micros
-            bought_lots = -bought_lots
-        account = self.account(account_id)
-        signed_micros = paid_micros if bought_lots > 0 else -paid_micros
-        add_fill(account, trade.outcome, bought_lots, signed_micros, cash_micros, 0)
+            sold_lots = -sold_lots
+        assert maker is not None
+        account = self.accounts[account_id]
         self.rules.settle(account, cash_micros, self.funds)
-        maker.sell(trade.outcome, -bought_lots)
+        maker.sell(trade.outcome, sold_lots)
         maker.check_cash(account.net_paid_micros, account.collateral_lots)
 
     def _apply_liquidity_changed(self, change: LiquidityChanged) -> None:
@@ -125,80 +153,15 @@ class MarketState(MarketBooks):
             self.funds[change.maker_account_id] += amount_micros
 
     def _apply_cross_matched(self, match: CrossMatched) -> None:
-        """Carry out all legs; the house is the other side of each."""
-        assert self.config is not None
-        assert self.config.house_account_id is not None
-        house, taker = self.account(self.config.house_account_id), self.incoming
+        """Carry out all legs; the house, which holds nothing, is the other side of each."""
         for trade in match.trades:
-            signed_lots = trade.taker_side * trade.quantity_lots
-            if trade.maker_order_id:
-                self._fill_maker(self.orders[trade.maker_order_id], trade)
-                cash_micros = trade.taker_cash_micros
-            else:
-                assert taker is not None
-                self._fill_taker(taker, trade)
-                signed_lots, cash_micros = -signed_lots, trade.maker_cash_micros
-            paid_micros = trade.price_pips * signed_lots
-            add_fill(house, trade.outcome, signed_lots, paid_micros, cash_micros, 0)
-
-    def _fill_taker(self, order: EngineOrder, trade: Traded) -> None:
-        account, rules = self.accounts[order.account_id], self.rules
-        price_pips, lots, fee_micros = trade.price_pips, trade.quantity_lots, trade.taker_fee_micros
-        cash_micros, amount_micros = trade.taker_cash_micros, trade.amount_micros
-        if not amount_micros:
-            amount_micros = price_pips * lots
-        if trade.taker_side == BUY:
-            add_fill(account, trade.outcome, lots, amount_micros, cash_micros, fee_micros)
-        else:
-            add_fill(account, trade.outcome, -lots, -amount_micros, cash_micros, fee_micros)
-        order.remaining_lots = remaining_lots = order.remaining_lots - lots
-        assert remaining_lots >= 0
-        order.filled_micros += amount_micros
-        if rules.has_fees:
-            cash_micros -= fee_micros
-            order.fee_micros += fee_micros
-            if not order.place.fee_free:
-                compute_basis = rules.compute_taker_basis
-                order.taker_basis += compute_basis(price_pips, lots)
-        settle = rules.settle
-        settle(account, cash_micros, self.funds)
-        if self.headroom:
-            self._use_headroom(order, lots)
-        self.dirty_orders[order.order_id] = order
-
-    def _fill_maker(self, order: EngineOrder, trade: Traded) -> None:
-        account, rules = self.accounts[order.account_id], self.rules
-        lots, fee_micros = trade.quantity_lots, trade.maker_fee_micros
-        outcome, cash_micros = trade.outcome, trade.maker_cash_micros
-        amount_micros = trade.price_pips * lots
-        if trade.taker_side == BUY:
-            add_fill(account, outcome, -lots, -amount_micros, cash_micros, fee_micros)
-        else:
-            add_fill(account, outcome, lots, amount_micros, cash_micros, fee_micros)
-        self.books[outcome].reduce(order, lots)
-        order.status = PARTIALLY_FILLED
-        order.filled_micros += amount_micros
-        if rules.has_fees:
-            cash_micros -= fee_micros
-            order.fee_micros += fee_micros
-            if not order.place.fee_free:
-                compute_basis = rules.compute_maker_basis
-                order.maker_basis += compute_basis(trade.price_pips, lots)
-        compute_hold, settle = rules.compute_hold, rules.settle
-        hold_micros = compute_hold(order) if order.remaining_lots else 0
-        more_micros, order.hold_micros = hold_micros - order.hold_micros, hold_micros
-        settle(account, cash_micros, self.funds, order, more_micros, -lots)
-        if self.headroom:
-            self._use_headroom(order, lots)
-        self.dirty_orders[order.order_id] = order
+            self.apply_traded(trade)
 
     def apply_rested(self, rested: Rested) -> None:
         order, order_id, lots = self.incoming, rested.order_id, rested.remaining_lots
         assert order is not None
         assert order.remaining_lots == lots
         order.priority = self.seq
-        if lots != order.quantity_lots:
-            order.status = PARTIALLY_FILLED
         account, rules = self.accounts[order.account_id], self.rules
         compute_hold, settle = rules.compute_hold, rules.settle
         order.hold_micros = hold_micros = compute_hold(order)
@@ -222,12 +185,21 @@ class MarketState(MarketBooks):
             order.quantity_lots += ended.remaining_lots - order.remaining_lots
             order.remaining_lots = ended.remaining_lots
         else:
-            assert order.remaining_lots == ended.remaining_lots
-            self._take_out(order)
+            lots, account = order.remaining_lots, self.accounts[order.account_id]
+            assert lots == ended.remaining_lots
+            self.books[order.outcome].remove(order)
+            if lots:  # An order that was filled holds nothing any more.
+                settle = self.rules.settle
+                settle(account, 0, self.funds, order, -order.hold_micros, -lots)
+                order.hold_micros = 0
+            base_micros = account.base_micros
+            assert base_micros >= 0 or base_micros >= -PAYOUT_PIPS * account.collateral_lots
+            if account.orders is not None or order.place.options is not None:
+                self._forget(order)
         order.status = ended.status
         order.reason = ended.reason
         self.dirty_orders[order_id] = order
-        if self.brackets:
+        if self.is_watched:
             self._forget_leg(order)
 
     def _apply_waited(self, waited: Waited) -> None:
@@ -283,12 +255,16 @@ class MarketState(MarketBooks):
             self._shrink(order, order.remaining_lots - amended.remaining_lots)
             return
         del self.orders[order.order_id]
-        self._take_out(order)
+        self.books[order.outcome].remove(order)
+        account, hold_micros = self.accounts[order.account_id], order.hold_micros
+        self.rules.settle(account, 0, self.funds, order, -hold_micros, -order.remaining_lots)
+        self._forget(order)
         self.incoming = msgspec.structs.replace(
             order,
             price_pips=amended.price_pips,
             quantity_lots=amended.quantity_lots,
             remaining_lots=amended.remaining_lots,
+            hold_micros=0,
         )
         self.dirty_orders[order.order_id] = self.incoming
 
@@ -310,9 +286,10 @@ class MarketState(MarketBooks):
         self.status = configured.status
         self.config = config
         self.rules = Rules(config)
-        self.is_timed = configured.status is not MarketStatus.OPEN or config.close_at_us is not None
         if old is None:
             self.books = self._build_books(config.tick_pips)
+            if config.house_account_id is not None:
+                self.account(config.house_account_id)
             if config.maker is not None and self.maker is None:
                 self.maker = AutomatedMaker.start(config.maker, config.lot_step_lots)
         elif old.tick_pips != config.tick_pips:
@@ -320,6 +297,10 @@ class MarketState(MarketBooks):
             for book, finer_book in zip(self.books, finer, strict=True):
                 move_orders(book, finer_book)
             self.books = finer
+        self.is_timed = config.close_at_us is not None
+        is_open = configured.status is MarketStatus.OPEN and not self.rules.rests_refused
+        outcomes = self.rules.outcomes if is_open else ()
+        self.open_books = {outcome: self.books[outcome] for outcome in outcomes}
 
     # The whole of it
 

@@ -9,7 +9,7 @@ import msgspec
 from trading.engine.engine import Engine
 from trading.engine.lmsr import Lmsr, list_levels
 from trading.engine.maker import MakerState
-from trading.engine.margin import AccountState, new_account, set_position
+from trading.engine.margin import AccountState, new_account, set_margin, set_position
 from trading.engine.snapshot import Snapshot
 from trading.engine.types import BUY, SELL, Config, MarketStatus
 from trading.models import BookState, Margin, Position
@@ -73,13 +73,8 @@ def read_accounts(
     for account_id, *numbers in margins.values_list(
         "account_id", "collateral_lots", "held_micros", "net_paid_micros", "fees_micros"
     ).iterator(chunk_size=10_000):
-        account = accounts[account_id] = new_account(account_id, books)
-        (
-            account.collateral_lots,
-            account.held_micros,
-            account.net_paid_micros,
-            account.fees_micros,
-        ) = numbers
+        accounts[account_id] = new_account(account_id, books)
+        set_margin(accounts[account_id], *numbers)
     for account_id, outcome, net_lots, cost_micros, realised_micros in positions.values_list(
         "account_id", "outcome_index", "net_lots", "cost_micros", "realised_micros"
     ).iterator(chunk_size=10_000):
