@@ -7,7 +7,19 @@ import pytest
 
 from tests.engine.conftest import Play
 from tests.engine.pair import MODULES_THAT_COUNT_MAKERS
-from trading.engine.commands import Cancel, Configure, Place
+from trading.engine.commands import (
+    Amend,
+    AnyCommand,
+    Attach,
+    Cancel,
+    CancelAll,
+    CancelGroup,
+    ChangeLiquidity,
+    Configure,
+    Fire,
+    Place,
+    Tick,
+)
 from trading.engine.engine import Engine
 from trading.engine.events import Rejected, Rested
 from trading.engine.types import (
@@ -16,10 +28,17 @@ from trading.engine.types import (
     POSITION_LOTS_MAX,
     SELL,
     Config,
+    Leg,
     MarketStatus,
     OrderOptions,
     Reason,
+    Tif,
+    Trigger,
+    TriggerKind,
 )
+
+STOP = Trigger(TriggerKind.STOP, 4_000)
+LEGS = (Leg("leg", STOP),)
 
 # 6. Post-only.
 
@@ -425,3 +444,37 @@ def test_no_position_with_its_open_orders_exceeds_what_64_bits_take(binary: bool
     refused = [Rejected("over", Reason.POSITION_LIMIT)]
     assert engine.execute(Place("over", 1, 1, 0, BUY, 10, 1), 0, funds) == refused
     assert engine.execute(Place("over", 2, 2, 0, SELL, 9_990, 1), 0, funds) == refused
+
+
+@pytest.mark.parametrize(
+    ("command", "reasons"),
+    [
+        (Place("a", 1, 1, 0, BUY, 5_000, 100), [Reason.MARKET_NOT_OPEN]),
+        (Place("a", 1, 1, 0, BUY, 5_000, 100, Tif.FOK), [Reason.MARKET_NOT_OPEN]),
+        (Place("a", 1, 1, 0, BUY, options=OrderOptions(is_market=True, budget_micros=100)),
+         [Reason.MARKET_NOT_OPEN]),
+        (Place("a", 1, 1, 0, BUY, 5_000, 100, options=OrderOptions(trigger=STOP)),
+         [Reason.MARKET_NOT_OPEN]),
+        (Place("a", 1, 1, 0, BUY, 5_000, 100, options=OrderOptions(legs=LEGS)),
+         [Reason.MARKET_NOT_OPEN]),
+        (Attach("a", 1, 1, 0, LEGS), [Reason.MARKET_NOT_OPEN]),
+        (Fire("a", 1), [Reason.ORDER_UNKNOWN]),
+        (Amend("a", 1, price_pips=5_000), [Reason.MARKET_NOT_OPEN]),
+        (Cancel("a", 1), [Reason.ORDER_UNKNOWN]),
+        (CancelAll(1), []),
+        (CancelGroup("g", 1), []),
+        (Tick(), []),
+    ],
+)  # fmt: skip
+def test_a_market_that_was_never_configured_refuses_every_command(
+    engine: Any, command: AnyCommand, reasons: list[Reason]
+) -> None:
+    events = engine.execute(command, 1, {1: 10**9})
+    assert [(type(event), event.reason) for event in events] == [
+        (Rejected, reason) for reason in reasons
+    ]
+
+
+def test_a_market_that_was_never_configured_has_no_maker() -> None:
+    [event] = Engine(1).execute(ChangeLiquidity(1, 100), 1, {1: 10**9})
+    assert event == Rejected("", Reason.MARKET_NOT_OPEN)

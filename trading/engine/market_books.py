@@ -11,7 +11,7 @@ from trading.engine.book import DEAD_MIN, EngineOrder, OrderBook, Tops
 from trading.engine.events import AnyEvent
 from trading.engine.maker import AutomatedMaker
 from trading.engine.margin import AccountState, copy_account, new_account
-from trading.engine.rules import Rules
+from trading.engine.rules import UNCONFIGURED
 from trading.engine.types import (
     BUY,
     COLLAR_PIPS,
@@ -34,14 +34,13 @@ class MarketBooks:
     `events` are those that the current command has had so far.
     """
 
-    rules: Rules
-
     def __init__(self, market_id: int) -> None:
         self.market_id = market_id
         self.seq = 0
         self.ts_us = 0
         self.status: MarketStatus | None = None
         self.config: Config | None = None
+        self.rules = UNCONFIGURED
         self.books: list[OrderBook] = []
         self.maker: AutomatedMaker | None = None
         self.orders: dict[str, EngineOrder] = {}

@@ -1,5 +1,7 @@
 """What a market's configuration comes to, worked out once so that no command works it out again."""
 
+from typing import Final
+
 from trading.engine.fees import bound_hold, build_basis, build_fee, build_hold
 from trading.engine.margin import bound_owned_lots, build_headroom, build_sets, build_settle
 from trading.engine.types import PAYOUT_PIPS, POSITION_LOTS_MAX, Config, FeeDiscount, FeeKind
@@ -62,3 +64,7 @@ class Rules:
         self.safe_owned_lots = -POSITION_LOTS_MAX if is_worked_out else bound_owned_lots(config)
         self.settle = build_settle(config)
         self.safe_hold_pips = bound_hold(config.fees, config.lot_step_lots)
+
+
+UNCONFIGURED: Final = Rules(Config(binary=True, outcomes=2, tick_pips=100, lot_step_lots=1))
+"""Of a market before it is configured, which takes no orders."""
