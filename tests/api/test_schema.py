@@ -20,7 +20,7 @@ from tests.faults.seed import World, seed
 from tests.trading import world
 from trading.order_entry.operations import OPERATIONS
 
-EXAMPLES_EACH = [4, pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(7_200)])]
+EXAMPLES_EACH = [3, pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(7_200)])]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Random commands to the fast engine and the naive one: equal events, equal states, all laws.
 
-15,000 commands at least; `PREDEX_SOAK=1` takes a million, other ones each time. A failure prints
+10,000 commands at least; `PREDEX_SOAK=1` takes a million, other ones each time. A failure prints
 the calls that lead to it, ready to be pasted.
 """
 
@@ -29,7 +29,7 @@ from trading.engine.events import (
 from trading.engine.types import Reason
 
 IS_SOAK = os.environ.get("PREDEX_SOAK") == "1"
-COMMANDS_MIN = 50_000 if IS_SOAK else 15_000
+COMMANDS_MIN = 50_000 if IS_SOAK else 10_000
 SECONDS_MAX = 7_200 if IS_SOAK else 600
 ROUNDS = 20 if IS_SOAK else 1  # of COMMANDS_MIN each: hypothesis remembers all of a round
 RULES_PER_MARKET = 60

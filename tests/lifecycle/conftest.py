@@ -22,12 +22,17 @@ def verified(settings: Any) -> None:
 def shard(db: None, monkeypatch: pytest.MonkeyPatch) -> Shard:
     """The engine; what `trading.actions` sends goes to it."""
     shard = world.own_shard()
+    answer_with(shard, monkeypatch)
+    return shard
+
+
+def answer_with(shard: Shard, patch: pytest.MonkeyPatch) -> None:
+    """Let the shard carry out what `trading.actions` sends."""
 
     def send_sync(tasks: Sequence[Task]) -> list[Answer]:
         return [_answer(shard, task) for task in tasks]
 
-    monkeypatch.setattr("trading.actions.engine.send_sync", send_sync)
-    return shard
+    patch.setattr("trading.actions.engine.send_sync", send_sync)
 
 
 def _answer(shard: Shard, task: Task) -> Answer:
