@@ -100,6 +100,7 @@ def test_no_service_has_a_secret_in_its_environment_and_each_has_a_probe_and_an_
     assert [name for name in compose["secrets"] if name not in text] == []
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(300)
 def test_the_roles_of_the_compose_file_are_an_exchange(machine: Machine, tmp_path: Path):
     """Migrate, then every role as an unprivileged user, then a backup; each probe succeeds."""

@@ -107,6 +107,7 @@ async def see_charts_and_pages(stage: Stage) -> None:
 
 
 @pytest.mark.paired
+@pytest.mark.soak
 async def test_a_redis_that_is_full_ends_no_process(set_stage: Setter, redis_server: RedisServer):
     """What is due waits until there is room again, and /ready says so."""
     stage = set_stage("postgres", redis_url=redis_server.url)

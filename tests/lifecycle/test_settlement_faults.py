@@ -98,11 +98,16 @@ def make_payers(database_kind, request, tmp_path):
     # A correction holds from all, then collects from half of them and pays the others.
     [
         ("sqlite", "result", "settled", 1),
-        ("postgres", "result", "settled", 1),
-        ("postgres", "void", "voided", 1),
         ("postgres", "correction", "settled", 2),
-        pytest.param("sqlite", "void", "voided", 1, marks=pytest.mark.soak),
-        pytest.param("sqlite", "correction", "settled", 2, marks=pytest.mark.soak),
+        *(
+            pytest.param(*case, marks=pytest.mark.soak)
+            for case in (
+                ("postgres", "result", "settled", 1),
+                ("postgres", "void", "voided", 1),
+                ("sqlite", "void", "voided", 1),
+                ("sqlite", "correction", "settled", 2),
+            )
+        ),
     ],
 )
 @pytest.mark.parametrize(("accounts", "chunk", "kills"), [(ACCOUNTS, CHUNK, KILLS), MILLION])
