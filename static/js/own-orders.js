@@ -31,13 +31,22 @@ function fetchSoon() {
 }
 
 /** An order that is being edited is not replaced meanwhile. */
+function isWriting() {
+  return Boolean(document.activeElement?.closest("details[data-amend][open]"));
+}
+
 function fetchNow() {
   const own = document.getElementById("own");
-  const isWriting = document.activeElement?.closest("details[data-amend][open]");
-  if (!isWanted || isWriting) return;
+  if (!isWanted || isWriting()) return;
   isWanted = false;
   window.htmx.trigger(own, "own-fetch");
 }
+
+document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.requestConfig.elt.id !== "own" || !isWriting()) return;
+  detail.shouldSwap = false;
+  isWanted = true;
+});
 
 document.addEventListener("focusout", (event) => {
   if (isWanted && event.target.closest?.("[data-amend]")) setTimeout(fetchNow, FETCH_MS);

@@ -150,6 +150,8 @@ class ExchangeInside:
 
     async def configure(self, market: Market, status: MarketStatus) -> None:
         config = await sync_to_async(config_of)(market)
+        while get_gateway().is_away(0):  # noqa: ASYNC110 - heartbeats are late on a busy machine
+            await asyncio.sleep(0.05)
         [answer] = await get_gateway().send([Task(0, market.id, Configure(status, config))])
         assert answer.status == "done"
         assert answer.result is not None

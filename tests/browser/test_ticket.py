@@ -169,6 +169,33 @@ def test_what_rests_can_be_cancelled_from_its_message(
     assert find_open(bob, slug) == []
 
 
+def test_an_order_whose_form_was_opened_while_its_list_was_fetched_stays_as_it_is(
+    visit: VisitorFactory, bob: Person, make_book: MarketFactory
+):
+    slug = make_book()
+    bob.place(slug, "buy 3 YES @ 0.40")
+    page = visit(bob).open(f"/markets/{slug}/")
+    own = page.get_by_role("region", name="Your orders in this market")
+    expect(page.locator("html")).to_have_attribute("data-live", re.compile("^(?!lost)"))
+    page.wait_for_timeout(500)  # what the feed's snapshot asks for is fetched by then
+    held: list[Route] = []
+    page.route(
+        re.compile(rf"/markets/{slug}/own/"),
+        lambda route: route.continue_() if held else held.append(route),
+    )
+    with page.expect_request(re.compile("/own/")):
+        bob.place(slug, "buy 1 YES @ 0.39")
+    own.get_by_text("Change", exact=True).click()
+    own.get_by_label("Price").fill("0.41")
+    with page.expect_response(re.compile("/own/")):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    expect(own.get_by_label("Price")).to_have_value("0.41")
+    own.get_by_role("button", name="Save").click()
+    expect(own.get_by_role("listitem")).to_have_count(2)
+    assert sorted(find_open(bob, slug)) == [("0.3900", "1.00"), ("0.4100", "3.00")]
+
+
 def amend(page: Page, *, price: str, quantity: str) -> None:
     own = page.get_by_role("region", name="Your orders in this market")
     field = own.get_by_label("Price")
