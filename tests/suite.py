@@ -36,7 +36,8 @@ class Part(NamedTuple):
     files: Sequence[str] = ()
 
 
-# Programs that choose their database themselves, and what has none: not even read.
+# Folders of tests whose programs choose their database themselves, or need none: on PostgreSQL they
+# are not even read.
 WITHOUT_DATABASE: Final = ("bots", "browser", "e2e", "engine", "faults", "simulator")
 
 
@@ -73,6 +74,8 @@ PARTS: Final = {
 
 
 def main(arguments: list[str]) -> int:
+    # Each worker of each part would compile every test again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     split = arguments.index("--") if "--" in arguments else len(arguments)
     names, more = arguments[:split] or list(PARTS), arguments[split + 1 :]
     with contextlib.ExitStack() as stack:
@@ -91,14 +94,11 @@ def main(arguments: list[str]) -> int:
 def run(part: Part, environment: dict[str, str], more: list[str]) -> int:
     print(f"==> {part.title}", flush=True)
     began_at = time.monotonic()
-    inherited = dict(os.environ)
-    # Each worker of each part would compile every test again.
-    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     files = () if any(argument.startswith("tests") for argument in more) else part.files
     arguments = [*WITHOUT_SUCCESSORS, *part.arguments, *files, *more]
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *arguments],
-        env={**inherited, **environment, **part.environment},
+        env={**os.environ, **environment, **part.environment},
         check=False,
     ).returncode
     print(f"    {time.monotonic() - began_at:.0f} s", flush=True)
@@ -109,8 +109,7 @@ def compile_tests() -> None:
     """Let pytest compile the tests of a new clone once, which all workers would do at once."""
     if not any(Path("tests").rglob("*-pytest-*.pyc")):
         collect = [sys.executable, "-m", "pytest", "--collect-only", "-q"]
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
-        subprocess.run(collect, env=environment, stdout=subprocess.DEVNULL, check=False)
+        subprocess.run(collect, stdout=subprocess.DEVNULL, check=False)
 
 
 def find_servers(stack: contextlib.ExitStack) -> dict[str, str]:
