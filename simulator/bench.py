@@ -41,6 +41,7 @@ class PlaySource(msgspec.Struct, kw_only=True):
     """A recording to play, and how."""
 
     path: str
+    market: str = ""
     model: QueueModel = QueueModel.CONSERVATIVE
     speed: float = 1
     is_paused: bool = False
@@ -50,7 +51,9 @@ class PlaySource(msgspec.Struct, kw_only=True):
 
     def read(self) -> RecordedSession:
         folder = Path(self.metadata) if self.metadata else None
-        return read_session(Path(self.path), metadata=folder, result=self.result or None)
+        return read_session(
+            Path(self.path), market=self.market, metadata=folder, result=self.result or None
+        )
 
 
 class PlayState(msgspec.Struct, kw_only=True):

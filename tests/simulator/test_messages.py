@@ -41,8 +41,8 @@ def write(path, *rows):
     return path
 
 
-def list_rows(path):
-    name, changes = read_changes(path)
+def list_rows(path, market=""):
+    name, changes = read_changes(path, market)
     return name, [tuple(row)[2:] for row in build_operations(changes)]
 
 
@@ -74,22 +74,86 @@ def test_messages_of_polymarket_are_read(tmp_path):
     assert read_session(path, result="no").tick_pips == 50
 
 
-def test_rows_of_pmxt_s_archive_are_read_and_those_of_no_left_out(tmp_path):
-    body = {"market_id": "0xbd", "token_id": "71", "side": "YES", "timestamp": 1.5}
+def test_a_recording_of_both_tokens_is_played_by_the_one_that_is_named(tmp_path):
+    both = [
+        {"asset_id": "71", "price": "0.48", "size": "10", "side": "BUY"},
+        {"asset_id": "72", "price": "0.52", "size": "10", "side": "SELL"},
+    ]
+    message = {"event_type": "price_change", "timestamp": "2000", "price_changes": both}
+    path = write(tmp_path / "both.jsonl", message)
+    assert list_rows(path, "71") == ("71", [("place", "yes", 4_800, 1_000)])
+    assert list_rows(path, "72") == ("72", [("place", "no", 4_800, 1_000)])
+    with pytest.raises(RecordingError, match="choose one, such as --market 71 or --market 72"):
+        list_rows(path)
+    with pytest.raises(RecordingError, match="it has no messages of 73"):
+        read_session(path, market="73")
+
+
+def list_pmxt_rows(market_id="0xbd"):
+    body = {"market_id": market_id, "token_id": "71", "side": "YES", "timestamp": 1.5}
     snapshot = {**body, "bids": [["0.48", "30"]], "asks": []}
     change = {**body, "change_price": "0.48", "change_size": "12", "change_side": "BUY"}
-    rows = [
-        {"market_id": "0xbd", "update_type": kind, "data": json.dumps(data)}
+    return [
+        {"market_id": market_id, "update_type": kind, "data": json.dumps(data)}
         for kind, data in (
             ("book_snapshot", snapshot),
             ("book_snapshot", {**snapshot, "side": "NO"}),
             ("price_change", change),
         )
     ]
-    assert list_rows(write(tmp_path / "pmxt.jsonl", *rows)) == (
-        "0xbd",
-        [("reset", "", 0, 0), ("init", "yes", 4_800, 3_000), ("cancel", "yes", 4_800, 1_800)],
+
+
+PMXT_OPERATIONS = [
+    ("reset", "", 0, 0),
+    ("init", "yes", 4_800, 3_000),
+    ("cancel", "yes", 4_800, 1_800),
+]
+
+
+def test_rows_of_pmxt_s_archive_are_read_and_those_of_no_left_out(tmp_path):
+    path = write(tmp_path / "pmxt.jsonl", *list_pmxt_rows())
+    assert list_rows(path) == ("0xbd", PMXT_OPERATIONS)
+
+
+def write_parquet(path, rows, without=()):
+    """Write a table as PMXT does: its columns, types and compression."""
+    import pyarrow
+    from pyarrow import parquet
+
+    received = pyarrow.timestamp("ms", tz="UTC")
+    schema = pyarrow.schema(
+        [
+            ("timestamp_received", received),
+            ("timestamp_created_at", received),
+            *((name, pyarrow.string()) for name in ("market_id", "update_type", "data")),
+        ]
     )
+    table = pyarrow.Table.from_pylist(
+        [{"timestamp_received": 1_500, "timestamp_created_at": 1_400, **row} for row in rows],
+        schema=schema,
+    )
+    parquet.write_table(table.drop_columns(list(without)), path, compression="zstd")
+    return path
+
+
+def test_an_hour_of_pmxt_s_archive_is_played_by_the_market_that_is_named(tmp_path):
+    rows = zip(list_pmxt_rows(), list_pmxt_rows("0xce"), strict=True)
+    path = write_parquet(tmp_path / "hour.parquet", [row for pair in rows for row in pair])
+    assert list_rows(path, "0xce") == ("0xce", PMXT_OPERATIONS)
+    with pytest.raises(RecordingError, match="--market 0xbd or --market 0xce"):
+        list_rows(path)
+    alone = write_parquet(tmp_path / "one.parquet", list_pmxt_rows())
+    assert list_rows(alone) == ("0xbd", PMXT_OPERATIONS)
+    assert read_session(alone, result="yes").times_ms == [0, 0, 0]
+
+
+def test_what_is_no_parquet_of_pmxt_s_is_refused_with_a_sentence(tmp_path):
+    other = write_parquet(tmp_path / "x.parquet", list_pmxt_rows(), without=["data"])
+    with pytest.raises(RecordingError, match="has the columns data too"):
+        read_session(other)
+    other.write_bytes(b"PAR1 and no more")
+    with pytest.raises(RecordingError, match=r"x\.parquet is no recorded session"):
+        read_session(other)
 
 
 def test_parquet_without_pyarrow_is_refused_with_what_to_do(tmp_path, monkeypatch):
@@ -108,7 +172,7 @@ DELTA = (
     ("lines", "says"),
     [
         ("{", "line 1: not JSON"),
-        ("", "it has 0: none"),
+        ("", "it has no messages of any market"),
         ('{"type": "orderbook_delta", "msg": {"market_ticker": "A"}}', "cannot read this message"),
         ('["x"]', "cannot read this message"),
         ('{"update_type": "x", "data": "{}"}', "cannot read this message"),

@@ -22,6 +22,7 @@ NO_PARQUET: Final = (
     "Parquet needs pyarrow: `pip install pyarrow`, or convert the file to JSON lines with the "
     "same columns."
 )
+PMXT_COLUMNS: Final = ("market_id", "update_type", "data")
 
 
 class RecordingError(ValueError):
@@ -42,20 +43,30 @@ class RecordedChange(NamedTuple):
     lots: int = 0
 
 
-def read_changes(path: Path) -> tuple[str, list[RecordedChange]]:
-    """Return the market's name at its venue and its changes, in the order of the file."""
-    rows = _read_parquet(path) if path.suffix == ".parquet" else _read_lines(path)
-    names: dict[str, None] = {}
-    changes: list[RecordedChange] = []
+MarketChanges = list[tuple[str, list[RecordedChange]]]
+"""What one message says of each market that it names."""
+
+
+def read_changes(path: Path, market: str = "") -> tuple[str, list[RecordedChange]]:
+    """Return a market's name at its venue and its changes, in the order of the file.
+
+    `market` names one of several; without it the file has to be of one.
+    """
+    rows = _read_parquet(path, market) if path.suffix == ".parquet" else _read_lines(path)
+    name, changes = market, []
     for row in rows:
-        name, found = _read_row(row)
-        if name is not None:
-            names[name] = None
-            changes += found
-    if len(names) != 1:
-        listed = ", ".join(list(names)[:3]) or "none"
-        raise RecordingError(f"one market is needed, and it has {len(names)}: {listed}")
-    return next(iter(names)), changes
+        for own_name, found in _read_row(row):
+            name = name or own_name
+            if own_name == name:
+                changes += found
+            elif not market:
+                raise RecordingError(
+                    f"it has more than one market: choose one, such as --market {name} or "
+                    f"--market {own_name}"
+                )
+    if not changes:
+        raise RecordingError(f"it has no messages of {market or 'any market'}")
+    return name, changes
 
 
 def _read_lines(path: Path) -> Iterator[Any]:
@@ -71,16 +82,21 @@ def _read_lines(path: Path) -> Iterator[Any]:
             yield from found if isinstance(found, list) else (found,)
 
 
-def _read_parquet(path: Path) -> Iterator[Any]:
+def _read_parquet(path: Path, market: str) -> Iterator[Any]:
     try:
-        from pyarrow import parquet
+        from pyarrow import dataset
     except ImportError:
         raise RecordingError(NO_PARQUET) from None
-    for batch in parquet.ParquetFile(path).iter_batches():
+    table = dataset.dataset(path, format="parquet")
+    missing = ", ".join(sorted(set(PMXT_COLUMNS) - set(table.schema.names)))
+    if missing:
+        raise RecordingError(f"a table of PMXT's archive has the columns {missing} too")
+    own = dataset.field("market_id") == market if market else None
+    for batch in table.to_batches(columns=list(PMXT_COLUMNS), filter=own):
         yield from batch.to_pylist()
 
 
-def _read_row(row: Mapping[str, Any]) -> tuple[str | None, list[RecordedChange]]:
+def _read_row(row: Mapping[str, Any]) -> MarketChanges:
     try:
         if "update_type" in row:
             return _read_pmxt(row)
@@ -97,9 +113,7 @@ def _read_row(row: Mapping[str, Any]) -> tuple[str | None, list[RecordedChange]]
 # --- Kalshi: orderbook_snapshot, orderbook_delta, trade ---------------------------------------
 
 
-def _read_kalshi(
-    message: Mapping[str, Any], received_ms: int
-) -> tuple[str | None, list[RecordedChange]]:
+def _read_kalshi(message: Mapping[str, Any], received_ms: int) -> MarketChanges:
     kind, body = message["type"], message.get("msg", {})
     ts_ms = int(body.get("ts_ms") or received_ms)
     if kind == "orderbook_snapshot":
@@ -108,65 +122,58 @@ def _read_kalshi(
             for side in SIDES
             for price, lots in body.get(f"{side}_dollars_fp") or ()
         ]
-        return body["market_ticker"], [RecordedChange(ts_ms, "reset"), *levels]
+        return [(body["market_ticker"], [RecordedChange(ts_ms, "reset"), *levels])]
     if kind == "orderbook_delta":
         lots = _lots(body["delta_fp"])
-        return body["market_ticker"], [
-            RecordedChange(ts_ms, "add", body["side"], _pips(body["price_dollars"]), lots)
-        ]
+        change = RecordedChange(ts_ms, "add", body["side"], _pips(body["price_dollars"]), lots)
+        return [(body["market_ticker"], [change])]
     if kind == "trade":
         side = "no" if body["taker_side"] == "yes" else "yes"
         price = _pips(body[f"{side}_price_dollars"])
-        return body["market_ticker"], [
-            RecordedChange(ts_ms, "trade", side, price, _lots(body["count_fp"]))
-        ]
-    return None, []  # "subscribed", "ok"
+        change = RecordedChange(ts_ms, "trade", side, price, _lots(body["count_fp"]))
+        return [(body["market_ticker"], [change])]
+    return []  # "subscribed", "ok"
 
 
 # --- Polymarket's market channel, and PMXT's archive of it ------------------------------------
 
 
-def _read_polymarket(message: Mapping[str, Any]) -> tuple[str | None, list[RecordedChange]]:
-    """`book`, `price_change` and `last_trade_price` of the YES token: of one asset."""
-    kind, asset, ts_ms = message["event_type"], message.get("asset_id"), int(message["timestamp"])
+def _read_polymarket(message: Mapping[str, Any]) -> MarketChanges:
+    """`book`, `price_change` and `last_trade_price`, by token: the recorded one is YES."""
+    kind, ts_ms = message["event_type"], int(message["timestamp"])
     if kind == "book":
         bids = [(level["price"], level["size"]) for level in message["bids"]]
         asks = [(level["price"], level["size"]) for level in message["asks"]]
-        return asset, _read_book(ts_ms, bids, asks)
+        return [(message["asset_id"], _read_book(ts_ms, bids, asks))]
     if kind == "price_change":
-        if "price_changes" not in message:
-            changes = message["changes"]
-        else:
-            changes = message["price_changes"]
-            assets = {change["asset_id"] for change in changes}
-            if asset is None and len(assets) == 1:
-                asset = next(iter(assets))
-            elif asset is None:
-                raise RecordingError("a price_change of two assets: keep the lines of one")
-        return asset, [
-            _read_level(ts_ms, change["side"], change["price"], change["size"])
+        changes = message["changes"] if "changes" in message else message["price_changes"]
+        return [
+            (
+                change["asset_id"] if "asset_id" in change else message["asset_id"],
+                [_read_level(ts_ms, change["side"], change["price"], change["size"])],
+            )
             for change in changes
         ]
     if kind == "last_trade_price":
         # A taker that buys hits asks.
         taken = "SELL" if message["side"] == "BUY" else "BUY"
         change = _read_level(ts_ms, taken, message["price"], message["size"])
-        return asset, [change._replace(kind="trade")]
-    return None, []
+        return [(message["asset_id"], [change._replace(kind="trade")])]
+    return []
 
 
-def _read_pmxt(row: Mapping[str, Any]) -> tuple[str | None, list[RecordedChange]]:
+def _read_pmxt(row: Mapping[str, Any]) -> MarketChanges:
     """A row of the archive: its column `data` is the message, of YES or of NO, its mirror."""
     body = row["data"]
     if isinstance(body, str):
         body = json.loads(body, parse_float=Decimal)
     if body["side"] != "YES":
-        return None, []
+        return []
     ts_ms = int(Decimal(str(body["timestamp"])) * 1000)
     if row["update_type"] == "book_snapshot":
-        return row["market_id"], _read_book(ts_ms, body["bids"], body["asks"])
+        return [(row["market_id"], _read_book(ts_ms, body["bids"], body["asks"]))]
     change = body["change_side"], body["change_price"], body["change_size"]
-    return row["market_id"], [_read_level(ts_ms, *change)]
+    return [(row["market_id"], [_read_level(ts_ms, *change)])]
 
 
 def _read_book(ts_ms: int, bids: Iterable[Any], asks: Iterable[Any]) -> list[RecordedChange]:

@@ -34,14 +34,15 @@ class RecordedSession(NamedTuple):
 
 
 def read_session(
-    path: Path, *, metadata: Path | None = None, result: str | None = None
+    path: Path, *, market: str = "", metadata: Path | None = None, result: str | None = None
 ) -> RecordedSession:
     """Read operations (`.ops.csv.gz`), JSON lines or Parquet; RecordingError says what is wrong.
 
-    The record of the venue is `metadata`, a folder, else one of this name above the file.
+    `market` is its name at its venue, for a file of several. The record of the venue is
+    `metadata`, a folder, else one of this name above the file.
     """
     try:
-        name, operations = _read_operations(path)
+        name, operations = _read_operations(path, market)
         for operation in operations:
             _check(operation)
         folder = metadata or _find_metadata(path)
@@ -67,11 +68,13 @@ def read_session(
     )
 
 
-def _read_operations(path: Path) -> tuple[str, list[RecordedOperation]]:
+def _read_operations(path: Path, market: str) -> tuple[str, list[RecordedOperation]]:
     if path.name.endswith(".ops.csv.gz"):
         recording = Recording(path)
+        if market not in ("", recording.expectation.window):
+            raise RecordingError(f"it is of {recording.expectation.window}, not of {market}")
         return recording.expectation.window, list(recording.operations())
-    name, changes = read_changes(path)
+    name, changes = read_changes(path, market)
     return name, list(build_operations(changes))
 
 

@@ -90,6 +90,9 @@ class RecordingCommand(Command):
         super().add_arguments(parser)
         parser.set_defaults(markets=0)
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        parser.add_argument(
+            "--market", action="append", help="of a file with several: its id there (repeatable)"
+        )
         parser.add_argument("--speed", default="1", help="of the recording's time, or `max`")
         parser.add_argument("--paused", action="store_true", help="wait for `step` or `resume`")
         parser.add_argument(
@@ -103,6 +106,7 @@ class RecordingCommand(Command):
         sources = [
             PlaySource(
                 path=str(path.resolve()),
+                market=market,
                 model=QueueModel(options["queue"]),
                 speed=read_speed(options["speed"]),
                 is_paused=options["paused"],
@@ -111,6 +115,7 @@ class RecordingCommand(Command):
                 terms=FEES[options["fees"]],
             )
             for path in options["files"]
+            for market in options["market"] or [""]
         ]
         try:
             return [(source, source.read()) for source in sources]
