@@ -5,6 +5,7 @@ In-process tests run on SQLite, and once more on PostgreSQL (`python -m tests.su
 marked `one_database`.
 """
 
+import gc
 import os
 import shutil
 import uuid
@@ -39,6 +40,15 @@ LONGEST = (
 )  # fmt: skip
 
 ExchangeFactory = Callable[..., Exchange]
+
+
+gc.disable()  # nothing that is imported or collected becomes garbage
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
