@@ -6,8 +6,10 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from psycopg_pool import PoolTimeout
+
+from kernel.database import DATABASE_AWAY
 
 
 def main() -> None:
@@ -28,8 +30,8 @@ def main() -> None:
 
 def is_unusable(fault: Exception) -> bool:
     """Whether the database is away or no database, and not something that we asked of it wrong."""
-    away = (OperationalError, InterfaceError, PoolTimeout)
-    return isinstance(fault, away) or type(fault) is DatabaseError  # SQLite's, of a corrupt file
+    away = isinstance(fault, (*DATABASE_AWAY, PoolTimeout))
+    return away or type(fault) is DatabaseError  # SQLite's, of a corrupt file
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from django.core.asgi import get_asgi_application
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 from django.test import AsyncClient, Client
 from psycopg_pool import PoolTimeout
 
@@ -220,6 +220,9 @@ DRIVER_FAULTS = [
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.AdminShutdown,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+    InternalError,
     sqlite3.OperationalError,
     PoolTimeout,
 ]
@@ -249,7 +252,7 @@ def cannot_write(request, monkeypatch):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "cannot_write",
-    [psycopg.OperationalError, sqlite3.OperationalError, InterfaceError],
+    [psycopg.OperationalError, sqlite3.OperationalError, InterfaceError, InternalError],
     indirect=True,
 )
 def test_every_write_of_the_api_is_a_503_while_the_database_is_away(
