@@ -215,6 +215,8 @@ class Table:
 def array_literal(kind: str, values: Sequence[Any]) -> str:
     """Return a PostgreSQL array of this type as text; the driver's own way costs ten times more."""
     write: Callable[[Any], str] = _LITERALS[kind]
+    if values and values.count(values[0]) == len(values):  # as most columns of a batch are
+        return "{" + ",".join([write(values[0])] * len(values)) + "}"
     if write is _number and None not in values:
         write = str
     return "{" + ",".join(map(write, values)) + "}"

@@ -12,6 +12,7 @@ from typing import Final
 from django.conf import settings
 
 from accounts.api.admission import admit
+from accounts.api.principal import authenticate
 from accounts.api.signatures import KEY_HEADER, SentRequest, authenticate_request, is_signed
 from kernel.errors import ApiError
 from predex.turns import Turns, releasing
@@ -109,11 +110,14 @@ async def _answer(
 ) -> Response:
     context.route = PREFIX + operation.path
     request_context.check_request(headers)
-    # What is signed is the body too; otherwise it is read once its sender may send it.
-    body = await request_context.read_body(receive) if is_signed(headers) else None
-    target, method = find_target(scope), scope["method"]
-    sent = SentRequest(method, target, headers, body or b"", context.address)
-    principal = await authenticate_request(sent)
+    body = None
+    if is_signed(headers):  # and the body with it; otherwise it is read once it may be sent
+        body = await request_context.read_body(receive)
+        target = find_target(scope)
+        sent = SentRequest(scope["method"], target, headers, body, context.address)
+        principal = await authenticate_request(sent)
+    else:
+        principal = await authenticate(headers, context.address)
     context.account_id = principal.account_id
     await admit(principal, operation.bucket, *operation.scopes)
     params |= read_query(scope["query_string"].decode("latin-1"), operation.query)

@@ -6,6 +6,7 @@ take the threads that orders need.
 
 import asyncio
 import re
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
@@ -55,11 +56,10 @@ class KalshiApp:
         self._next_app = next_app
         self._reads: asyncio.Semaphore | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if not scope["path"].startswith(PREFIX):
-            await self._next_app(scope, receive, send)
-            return
-        await serve(scope, send, partial(self._answer, scope, receive), _show_in_both_shapes)
+            return self._next_app(scope, receive, send)
+        return serve(scope, send, partial(self._answer, scope, receive), _show_in_both_shapes)
 
     async def _answer(
         self, scope: Scope, receive: Receive, headers: dict[str, str], context: RequestContext

@@ -1,6 +1,7 @@
 """The ASGI application of `/mcp`: it authenticates, admits, and calls the API for each tool."""
 
 import asyncio
+from collections.abc import Awaitable
 from functools import partial
 from importlib import import_module
 from typing import Final
@@ -53,12 +54,11 @@ class McpApp:
     def __init__(self, api: App) -> None:
         self._api = api
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # A browser's preflight has no credential; Django answers it as for the API.
         if scope["path"] not in PATHS or scope["method"] == "OPTIONS":
-            await self._api(scope, receive, send)
-            return
-        await serve(scope, send, partial(self._answer, scope, receive))
+            return self._api(scope, receive, send)
+        return serve(scope, send, partial(self._answer, scope, receive))
 
     async def _answer(
         self, scope: Scope, receive: Receive, headers: dict[str, str], context: RequestContext

@@ -45,6 +45,13 @@ def test_any_text_comes_back_as_it_was(text):
 def test_missing_numbers_and_texts_stay_missing():
     assert bulk.array_literal("bigint", [1, None, -3]) == "{1,NULL,-3}"
     assert bulk.array_literal("text", [None, "a"]) == "{NULL,a}"
+    assert bulk.array_literal("bigint", [None, None]) == "{NULL,NULL}"
+
+
+def test_a_column_of_equal_values_is_as_long_as_the_others():
+    assert bulk.array_literal("text", ["a b", "a b"]) == '{"a b","a b"}'
+    assert bulk.array_literal("boolean", [True, True, True]) == "{t,t,t}"
+    assert bulk.array_literal("bigint", []) == "{}"
 
 
 def test_an_update_and_an_addition_touch_the_named_rows_only():

@@ -51,6 +51,8 @@ def find_touched_accounts(market: MarketState, command: AnyCommand, ts_us: int) 
         if market.config is None:
             touched.add(command.account_id)  # who funds the maker, if there is one
         return touched - {NO_ACCOUNT}
+    if _meets_nobody(market, command):
+        return {command.account_id}
     touched = {order.account_id for order in _touched_orders(market, command, ts_us)}
     touched |= {order.account_id for order in _find_expiring(market.untriggered, market, ts_us)}
     if not isinstance(command, Tick):
@@ -59,6 +61,16 @@ def find_touched_accounts(market: MarketState, command: AnyCommand, ts_us: int) 
         assert market.config is not None
         touched |= _find_maker_accounts(market.config)
     return touched
+
+
+def _meets_nobody(market: MarketState, command: AnyCommand) -> bool:
+    """Return whether a command certainly touches its own account alone, as most do."""
+    if market.is_watched or market.maker is not None:
+        return False
+    if isinstance(command, Place):
+        book, price_pips = market.open_books.get(command.outcome), command.price_pips
+        return not (book is None or price_pips is None or book.crosses(command.side, price_pips))
+    return isinstance(command, Cancel)
 
 
 def _find_maker_accounts(config: Config) -> set[int]:

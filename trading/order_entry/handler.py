@@ -140,7 +140,7 @@ async def _place(call: Call[PlaceOrder]) -> Reply:
     place = build_place(order, instrument, call.caller, new_id(), is_mirrored=is_mirrored)
     await _check_group(place)
     key = _order_key(place) or _request_key(call)
-    [answer] = await get_gateway().send([_place_task(place, instrument, key)])
+    [answer] = await get_gateway().send_each([_place_task(place, instrument, key)])
     result = _read_answer(answer, place)
     return _reply(201, _show_order(result, instrument), [result])
 

@@ -65,7 +65,7 @@ from trading.pipeline.writer import (
 )
 
 BATCH_TASKS_MAX: Final = 512
-TAKERS: Final = (Place, Amend, Attach, ChangeLiquidity)
+TAKERS: Final = frozenset({Place, Amend, Attach, ChangeLiquidity})
 """Commands that may trade or pay, now or later; the others only cancel or read."""
 
 
@@ -240,20 +240,20 @@ class Shard:
             command = task.command
             if task.key is not None:
                 wanted.keys.add((command.account_id, task.key))
-            if isinstance(command, TAKERS):
+            if type(command) in TAKERS:
                 wanted.takers.add(command.account_id)
             if isinstance(command, Place) and command.order_group is not None:
                 wanted.groups.add(command.order_group)
             for live in self._targets(task):
                 lives[live.engine.market_id] = live
                 wanted.account_ids.update(find_touched(batch, live, task))
-                wanted.account_ids.update((live.escrow_id, live.fees_id))
-                if isinstance(command, TAKERS) and is_limited(live.engine):
+                if type(command) in TAKERS and is_limited(live.engine):
                     wanted.limited.add(command.account_id)
         for market_id in sorted(self.due) if batch.fires_max else ():
             wanted.limited.update(find_limited_fires(self.markets[market_id]))
             wanted.account_ids.update(find_touched_by_fires(self.markets[market_id], batch.ts_us))
         for live in lives.values():
+            wanted.account_ids.update((live.escrow_id, live.fees_id))
             wanted.groups.update(find_groups(live, wanted.account_ids))
         wanted.account_ids.discard(NO_ACCOUNT)
         wanted.limited.discard(NO_ACCOUNT)
@@ -378,7 +378,7 @@ class Shard:
                 if found[0] != task.body_hash:
                     return EncodedAnswer(task.ticket, "key_reused")
                 return EncodedAnswer(task.ticket, "repeated", msgspec.Raw(found[1]))
-        if not isinstance(command, TAKERS):
+        if type(command) not in TAKERS:
             return None
         if command.account_id in batch.stopped:
             is_suspended = batch.stopped[command.account_id]
@@ -419,7 +419,7 @@ class Shard:
         """Whether the market has had a limit only since a command of this batch."""
         account_id = task.command.account_id
         is_asked = account_id == NO_ACCOUNT or account_id in batch.siblings
-        return isinstance(task.command, TAKERS) and not is_asked
+        return type(task.command) in TAKERS and not is_asked
 
     def _quote(self, batch: Batch, task: Task) -> Result:
         """Execute the command on a copy of what it can reach. NO_ACCOUNT has unlimited funds."""
@@ -462,9 +462,7 @@ class Shard:
         """Update the markets' rows from their engines, and record the best prices."""
         for market_id, part in batch.parts.items():
             for entry in part.entries:
-                if was_rejected(entry.events):
-                    continue
-                if isinstance(entry.command, Configure):
+                if isinstance(entry.command, Configure) and not was_rejected(entry.events):
                     part.status = entry.command.status
                     record_configured(market_id, entry.command)
             part.tops = find_changed_tops(part)
