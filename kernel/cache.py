@@ -22,7 +22,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 ENTRIES_MAX = 100_000
-GATHER_SECONDS = 0.1
+GATHER_SECONDS = 0.2
 """How long the refresh of a value that is still fresh waits for others that fall due."""
 _caches: "list[FreshCache]" = []
 

@@ -124,11 +124,11 @@ class HttpConnection(HttpToolsProtocol):
             return
         self._fed += len(data)
         super().data_received(data)
-        if self._has_ended():
-            return
         cycle: Any = self.cycle  # None before the first request
         is_busy = cycle is not None and not cycle.response_complete
         if is_busy and not self._is_receiving:
+            return
+        if self._has_ended():
             return
         # Neither body nor chunk-size lines.
         overhead = self._fed - self._body_bytes * (1 + FRAMING_PER_BODY_BYTE)
@@ -158,7 +158,8 @@ class HttpConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._is_receiving = False
         self._fed = self._body_bytes = 0
-        self._stop_deadline()
+        if self._deadline is not None:
+            self._stop_deadline()
         super().on_message_complete()
 
     def _head_bytes(self) -> int:
