@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -23,4 +24,10 @@ def from_datetime(moment: datetime) -> int:
 
 def format_time(us: int) -> str:
     """Return "2026-07-01T12:00:00.000000Z"."""
-    return f"{to_datetime(us).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    second, fraction = divmod(us, 1_000_000)
+    return f"{_format_second(second)}.{fraction:06}Z"
+
+
+@lru_cache(maxsize=1_024)  # most times that are shown are of now
+def _format_second(second: int) -> str:
+    return to_datetime(second * 1_000_000).replace(tzinfo=None).isoformat(timespec="seconds")
