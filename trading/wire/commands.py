@@ -34,6 +34,8 @@ from trading.wire.refusals import build_refusal
 from trading.wire.schema import AmendOrder, PlaceOrder, ProtectPosition
 
 SIDES: Final = {"buy": BUY, "sell": SELL}
+_TIFS: Final = {tif.name.lower(): tif for tif in Tif}
+_STPS: Final = {stp.name.lower(): stp for stp in Stp}
 NO: Final = 1
 FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
 _HASHED_AS: Final = {"options": "terms"}
@@ -73,7 +75,7 @@ def build_place(
         mirror_pips(price_pips, as_no=as_no),
         quantity_lots,
         _find_tif(order),
-        Stp[order.self_trade_prevention.upper()],
+        _STPS[order.self_trade_prevention],
         as_no or is_mirrored,
         principal.account_kind in FEE_FREE_KINDS,
         read_client_order_id(order.client_order_id),
@@ -186,7 +188,7 @@ def _list_fields(kind: type[msgspec.Struct]) -> list[tuple[str, str, Any]]:
 def _find_tif(order: PlaceOrder) -> Tif:
     """A market order never rests, so good till cancelled means now or never."""
     name = order.time_in_force or ("ioc" if order.type == "market" else "gtc")
-    tif = Tif[name.upper()]
+    tif = _TIFS[name]
     return Tif.IOC if order.type == "market" and tif is Tif.GTC else tif
 
 
