@@ -10,8 +10,10 @@ from kernel.errors import ApiError
 from predex_client import ConnectionLostError
 from predex_client.simulator import Simulator, SimulatorState
 from simulator.bench import Play, get_path, list_snapshots
-from simulator.management.commands.simulate import read_speed
+from simulator.management.commands.simulate import FEES, read_speed
 from simulator.people import People, _read, write
+from tests.trading import world
+from trading.models import Trade
 
 pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
@@ -66,6 +68,26 @@ def test_a_reset_after_which_nothing_comes_back_is_given_up(monkeypatch):
     with pytest.raises(ConnectionLostError, match="did not come back"):
         simulator.reset()
     simulator.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "micros"),
+    [
+        ("none", 0),
+        ("kalshi", 175_000),
+        ("polymarket-crypto", 175_000),
+        ("polymarket-economics", 125_000),
+        ("polymarket-politics", 100_000),
+        ("polymarket-sports", 75_000),
+    ],
+)
+def test_a_venue_s_fees_are_those_of_its_curve(name, micros):
+    alice, bob, shard = world.make_account(), world.make_account(), world.own_shard()
+    market = world.make_market(**FEES[name])
+    world.open_market(shard, market)
+    world.run(shard, world.sell(market, bob, 50, 1_000), world.buy(market, alice, 50, 1_000))
+    trade = Trade.objects.get()
+    assert (trade.taker_fee_micros, trade.maker_fee_micros) == (micros, 0)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "inf", "nan"])

@@ -33,9 +33,17 @@ from trading.recordings.session import RecordedSession
 
 Recording = tuple[PlaySource, RecordedSession]
 ENGINE_SECONDS: Final = 60
+TAKER_RATES: Final = {
+    "kalshi": 70_000,
+    "polymarket-crypto": 70_000,
+    "polymarket-economics": 50_000,
+    "polymarket-politics": 40_000,
+    "polymarket-sports": 30_000,
+}
+"""In ppm of contracts x p x (1 - p), both venues' formula; makers pay nothing. docs/simulator.md"""
 FEES: Final[dict[str, dict[str, Any]]] = {
     "none": {},
-    "kalshi": {"fee_kind": "quadratic", "fee_taker_rate": 70_000},
+    **{name: {"fee_kind": "quadratic", "fee_taker_rate": ppm} for name, ppm in TAKER_RATES.items()},
 }
 
 
