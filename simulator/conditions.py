@@ -6,6 +6,7 @@ decides depends on how often it was asked, not on the others.
 
 import random
 import re
+import time
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -14,6 +15,7 @@ from msgspec import Meta, Struct
 DELAY_MS_MAX: Final = 60_000
 SAMPLES_MAX: Final = 10_000
 ENTRIES_MAX: Final = 1_000
+SECOND_US: Final = 1_000_000
 ORDER_IN, CANCEL_IN, ANSWER_OUT = "order_in", "cancel_in", "answer_out"
 PRIVATE_FEED, MARKET_DATA = "private_feed", "market_data"
 
@@ -84,11 +86,24 @@ class Faults(Struct, frozen=True, forbid_unknown_fields=True):
     """What was asked is done, and the answer is 502."""
 
 
+class Tokens(Struct, frozen=True, forbid_unknown_fields=True):
+    """A venue's limits: two buckets, full at first, that hold as much as they gain in a second.
+
+    The defaults are Kalshi's of November 2026 for the tier Basic: 20 reads and 10 orders a second.
+    """
+
+    read_per_second: Count = 200
+    write_per_second: Count = 100
+    request_cost: Count = 10
+    cancel_cost: Count = 2
+
+
 class Conditions(Struct, frozen=True, forbid_unknown_fields=True):
-    """`seed` None: the bench's."""
+    """`seed` None: the bench's. `tokens` None: no limits but those of the exchange."""
 
     delays: Delays = Delays()
     faults: Faults = Faults()
+    tokens: Tokens | None = None
     seed: int | None = None
 
 
@@ -101,6 +116,7 @@ class KeyConditions:
     def change(self, conditions: Conditions, seed: int) -> None:
         self.conditions = conditions
         self.faults = conditions.faults
+        self._spent_until_us: dict[str, int] = {}
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
@@ -127,6 +143,22 @@ class KeyConditions:
             return False
         self._requests = 0
         return True
+
+    def take_tokens(self, delay: str | None) -> float:
+        """Take what a request with this delay on its way in costs; return the seconds to wait."""
+        tokens = self.conditions.tokens
+        if tokens is None:
+            return 0
+        bucket = "read" if delay is None else "write"
+        cost = tokens.cancel_cost if delay == CANCEL_IN else tokens.request_cost
+        per_second = tokens.read_per_second if delay is None else tokens.write_per_second
+        cost_us = min(cost * SECOND_US // per_second, SECOND_US)  # one above all takes all
+        now_us = time.monotonic_ns() // 1_000
+        until_us = max(now_us, self._spent_until_us.get(bucket, 0)) + cost_us
+        if until_us > now_us + SECOND_US:
+            return (until_us - now_us) / SECOND_US - 1
+        self._spent_until_us[bucket] = until_us
+        return 0
 
     def _find_dice(self, name: str) -> random.Random:
         if name not in self._dice:

@@ -56,11 +56,12 @@ def name_delay(method: str, path: str) -> str | None:
 async def _serve(
     app: App, entry: KeyConditions, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    if entry.is_one_too_many():
-        context = start_request(scope, read_headers(scope["headers"]))
-        await send_response(refuse(too_many_requests(1), context), context, send)
-        return
     delay = name_delay(scope["method"], scope["path"])
+    wait_seconds = 1 if entry.is_one_too_many() else entry.take_tokens(delay)
+    if wait_seconds:
+        context = start_request(scope, read_headers(scope["headers"]))
+        await send_response(refuse(too_many_requests(wait_seconds), context), context, send)
+        return
     if delay is not None:
         await asyncio.sleep(entry.delay_seconds(delay))
     messages: list[Any] = []

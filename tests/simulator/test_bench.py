@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from predex_client import AsyncFeed, PredexError, TooManyRequestsError
-from predex_client.simulator import Faults, fixed
+from predex_client.simulator import Faults, Tokens, fixed
 from predex_client.testing import Exchange
 from tests.exchange import ROOT
 
@@ -136,6 +136,11 @@ def test_delays_and_faults_are_those_of_the_key_that_asked_alone(bench, simulato
             slow.cancel(order.id)
             with pytest.raises(TooManyRequestsError):
                 slow.me()
+            own.set_conditions(tokens=Tokens(write_per_second=12))
+            order = slow.place(slug, "buy", 1, "0.01")
+            with pytest.raises(TooManyRequestsError):
+                slow.place(slug, "buy", 1, "0.01")
+            slow.cancel(order.id)
         started = time.monotonic()
         others = [bench.client(1, patience=0).me() for _ in range(4)]
         assert len(others) == 4

@@ -16,6 +16,7 @@ from simulator.conditions import (
     KeyConditions,
     LogNormal,
     Sampled,
+    Tokens,
 )
 from simulator.edge import Edge
 
@@ -94,6 +95,30 @@ async def test_a_request_in_so_many_is_refused_and_not_done():
     statuses = [(await site.ask())[0] for _ in range(6)]
     assert statuses == [200, 200, 429, 200, 200, 429]
     assert site.done == 4
+
+
+async def test_a_venue_s_tokens_are_spent_and_come_back(monkeypatch):
+    now_ms = 1_000_000
+    monkeypatch.setattr("simulator.conditions.time.monotonic_ns", lambda: now_ms * 1_000_000)
+    site = Site(Conditions(tokens=Tokens()))
+
+    async def ask(times, method):
+        return [(await site.ask(method))[0] for _ in range(times)]
+
+    assert await ask(11, "POST") == [200] * 10 + [429]
+    assert await ask(21, "GET") == [200] * 20 + [429]  # of a bucket of their own
+    now_ms += 50
+    assert await ask(3, "DELETE") == [200, 200, 429]
+    now_ms += 60
+    assert await ask(1, "POST") == [429]
+    now_ms += 10_000
+    assert await ask(11, "POST") == [200] * 10 + [429]
+    assert site.done == 42
+
+
+async def test_a_request_that_costs_more_than_its_bucket_empties_it():
+    site = Site(Conditions(tokens=Tokens(write_per_second=5)))
+    assert [(await site.ask("POST"))[0] for _ in range(2)] == [200, 429]
 
 
 async def test_answers_are_cut_short_or_come_in_pieces():

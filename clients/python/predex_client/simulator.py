@@ -72,6 +72,16 @@ class Faults:
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """A venue's limits: what its buckets gain a second, what requests cost; else as Kalshi's."""
+
+    read_per_second: int | None = None
+    write_per_second: int | None = None
+    request_cost: int | None = None
+    cancel_cost: int | None = None
+
+
+@dataclass(frozen=True)
 class QueuedOrder:
     """An own order, and how much is ahead of it at its price; of that what is recorded."""
 
@@ -157,20 +167,25 @@ def set_conditions(
     private_feed: Delay | None = None,
     market_data: Delay | None = None,
     faults: Faults | None = None,
+    tokens: Tokens | None = None,
     seed: int | None = None,
 ) -> Request[dict[str, Any]]:
-    """Set delays and faults of this key, in place of what it had."""
+    """Set delays, faults and limits of this key, in place of what it had."""
     delays = {
         "order_in": order_in, "cancel_in": cancel_in, "answer_out": answer_out,
         "private_feed": private_feed, "market_data": market_data,
     }  # fmt: skip
-    given = vars(faults or Faults()).items()
     body = {
         "delays": {name: delay for name, delay in delays.items() if delay is not None},
-        "faults": {name: str(value) for name, value in given if value is not None},
+        "faults": _list_given(faults or Faults()),
+        "tokens": None if tokens is None else _list_given(tokens),
         "seed": seed,
     }
     return Request(method="PUT", path="simulator/conditions", body=body, read=dict)
+
+
+def _list_given(values: Faults | Tokens) -> dict[str, str]:
+    return {name: str(value) for name, value in vars(values).items() if value is not None}
 
 
 def clear_conditions() -> Request[dict[str, Any]]:
