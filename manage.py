@@ -30,8 +30,8 @@ def main() -> None:
 
 def is_unusable(fault: Exception) -> bool:
     """Whether the database is away or no database, and not something that we asked of it wrong."""
-    away = isinstance(fault, (*DATABASE_AWAY, PoolTimeout))
-    return away or type(fault) is DatabaseError  # SQLite's, of a corrupt file
+    is_corrupt = type(fault) is DatabaseError  # SQLite's
+    return isinstance(fault, DATABASE_AWAY) or is_corrupt
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ gc.disable()  # nothing that is imported or collected becomes garbage
 
 
 def pytest_collection_finish() -> None:
+    """Leave all that was imported and collected out of the collections to come."""
     gc.collect()
     gc.freeze()
     gc.enable()

@@ -49,6 +49,7 @@ def fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent]
 
 
 def _fill_in_rare(result: Result, part: MarketPart, event: AnyEvent) -> None:
+    """Fill in from an event other than those of nearly every command."""
     if isinstance(event, (Traded, CrossMatched)):
         # A command's own order is the taker, of all its trades' first legs.
         fill = part.add_match(list_trades(event))[0]
