@@ -9,6 +9,7 @@ Start them from the main thread: the kernel ends them with the thread that start
 import ctypes
 import importlib.util
 import os
+import random
 import shutil
 import signal
 import socket
@@ -25,6 +26,8 @@ import redis
 
 START_SECONDS = 30
 STOP_SECONDS = 15
+SERVER_PORTS = range(20_000, 32_768)  # below those of outgoing connections
+HELD_PORTS: list[socket.socket] = []
 UNPRIVILEGED_USER = "nobody"
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)  # loaded before any fork: the child must not load libraries
@@ -232,10 +235,21 @@ def find_redis_binary() -> Path:
 
 
 def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback port that stays free for a server of this test process, started when it is.
+
+    It is none that the system gives to outgoing connections, and no other test process chooses it:
+    the UDP port of the same number is held until this process ends.
+    """
+    for port in random.sample(SERVER_PORTS, len(SERVER_PORTS)):
+        held = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            held.bind(("127.0.0.1", port))
+            with socket.create_server(("127.0.0.1", port)):
+                HELD_PORTS.append(held)
+                return port
+        except OSError:
+            held.close()
+    raise OSError("no port is free for a server")
 
 
 def _answers(call: Callable[[], object]) -> bool:

@@ -4,18 +4,26 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
 import redis
 
 from tests.exchange import ROOT
-from tests.servers import Child
+from tests.servers import SERVER_PORTS, Child, find_free_port
 
 
 def test_postgres_answers(postgres_url):
     with psycopg.connect(postgres_url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_free_port_is_nobody_elses_until_its_server_listens():
+    chosen = [find_free_port() for _ in range(300)]
+    assert len(set(chosen)) == 300
+    lowest_of_outgoing = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
+    assert SERVER_PORTS[-1] < int(lowest_of_outgoing)
 
 
 def test_redis_forgets_when_it_is_killed_and_comes_back_on_the_same_port(redis_server):

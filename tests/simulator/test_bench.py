@@ -43,6 +43,13 @@ def bench(recording, data_dir):
         yield exchange
 
 
+def test_no_two_exchanges_of_tests_are_given_one_port():
+    made = [Exchange(ROOT) for _ in range(300)]
+    assert len({exchange.port for exchange in made}) == 300
+    for exchange in made:
+        exchange.stop()
+
+
 @pytest.fixture
 def simulator(bench):
     """The operator's control; tests go on where the one before ended, as a reset takes seconds."""

@@ -8,6 +8,7 @@ import ctypes
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ from predex_client.client import Client
 from predex_client.errors import ConnectionLostError, UnavailableError
 from predex_client.simulator import Simulator, SimulatorState, state
 
+SERVER_PORTS = range(20_000, 32_768)  # below those of outgoing connections
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 PARENT_DEATH_SIGNAL = 1
@@ -63,7 +65,7 @@ class Exchange:
         environment: dict[str, str] | None = None,
     ) -> None:
         self.source = find_source(source)
-        self.port = _find_free_port()
+        self.port, self._held_port = _hold_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = Path(tempfile.mkdtemp(prefix="predex-"))
         self.environment = {**_build_environment(self.source, self.folder), **(environment or {})}
@@ -106,6 +108,7 @@ class Exchange:
     def stop(self) -> None:
         """End it and delete all of it."""
         self.end_server()
+        self._held_port.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def end_server(self) -> None:
@@ -230,10 +233,20 @@ def _build_environment(source: Path, folder: Path) -> dict[str, str]:
     }
 
 
-def _find_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+def _hold_port() -> tuple[int, socket.socket]:
+    """Return a free port, and what keeps other exchanges of tests from it until it is closed.
+
+    It is none that the system gives to outgoing connections; held is its UDP twin.
+    """
+    for port in random.sample(SERVER_PORTS, len(SERVER_PORTS)):
+        held = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            held.bind(("127.0.0.1", port))
+            with socket.create_server(("127.0.0.1", port)):
+                return port, held
+        except OSError:
+            held.close()
+    raise ExchangeError("no port is free")
 
 
 def _die_with_parent() -> None:
