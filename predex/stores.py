@@ -96,7 +96,7 @@ def configure_channel_layers(redis_url: str, *, prefix: str) -> dict[str, Any]:
         layer = "channels.layers.InMemoryChannelLayer"
         return {"default": {"BACKEND": layer, "CONFIG": {"capacity": MEMORY_MESSAGES_MAX}}}
     # The core Redis layer drops messages beyond 100 per channel; pub/sub does not.
-    layer = "channels_redis.pubsub.RedisPubSubChannelLayer"
+    layer = "kernel.channel_layer.PubSubLayer"
     return {"default": {"BACKEND": layer, "CONFIG": {"hosts": [redis_url], "prefix": prefix}}}
 
 

@@ -44,7 +44,7 @@ def test_any_text_comes_back_as_it_was(text):
 
 def test_missing_numbers_and_texts_stay_missing():
     assert bulk.array_literal("bigint", [1, None, -3]) == "{1,NULL,-3}"
-    assert bulk.array_literal("text", [None, "a"]) == "{NULL,a}"
+    assert bulk.array_literal("text", [None, "a"]) == '{NULL,"a"}'
     assert bulk.array_literal("bigint", [None, None]) == "{NULL,NULL}"
 
 

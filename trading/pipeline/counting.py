@@ -1,5 +1,6 @@
 """Counts what a commit did, for the metrics of the engine's process."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -20,14 +21,17 @@ def count_commit(
 
     Previews are counted as such: they are executed on a copy.
     """
-    trades = 0
+    trades, counts = 0, Counter[tuple[str, str]]()
     for part in batch.parts.values():
-        for entry in part.entries:
-            COMMANDS.add(_name(entry.command), _find_result(entry.events))
+        counts.update(
+            [(_name(entry.command), _find_result(entry.events)) for entry in part.entries]
+        )
         trades += len(part.fills)
     for task, reply in zip(tasks, replies, strict=False):  # the last ones may have no reply yet
         if task.quote or reply.status != "done":
-            COMMANDS.add(name_command(task), reply.status)
+            counts[name_command(task), reply.status] += 1
+    for labels, count in counts.items():
+        COMMANDS.add(*labels, by=count)
     if trades:
         TRADES.add(by=trades)
     COMMIT_TASKS.observe(len(replies), batch.shard)
@@ -44,6 +48,6 @@ def _name(command: object) -> str:
 
 def _find_result(events: list[AnyEvent]) -> str:
     for event in events:
-        if isinstance(event, Rejected):
+        if type(event) is Rejected:  # isinstance takes longer where it is none
             return event.reason.value
     return "done"
