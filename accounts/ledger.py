@@ -53,12 +53,18 @@ class Entry(NamedTuple):
 
 
 class LockedBalance(NamedTuple):
-    """A locked account's money in micros. `withdrawing` is requested and not yet decided."""
+    """A locked account's money in micros, and whether it may trade.
+
+    `withdrawing` is requested and not yet decided.
+    """
 
     cash_micros: int
     held_micros: int
     withdrawing_micros: int
     kind: str
+    is_closed: bool
+    is_suspended: bool
+    """Whether its owner is."""
 
     @property
     def available_micros(self) -> int:
@@ -66,8 +72,8 @@ class LockedBalance(NamedTuple):
 
 
 _LOCK = (
-    "SELECT id, cash_micros, held_micros, withdrawing_micros, kind FROM accounts_account"
-    " WHERE id IN {values} ORDER BY id"
+    "SELECT id, cash_micros, held_micros, withdrawing_micros, kind, closed_at IS NOT NULL,"
+    " owner_suspended FROM accounts_account WHERE id IN {values} ORDER BY id"
 )
 
 
@@ -84,27 +90,6 @@ def send_lock(cursor: Any, account_ids: Iterable[int], *, skip_locked: bool = Fa
 
 def read_lock(cursor: Any) -> dict[int, LockedBalance]:
     return {row[0]: LockedBalance(*row[1:]) for row in cursor.fetchall()}
-
-
-_STOPPED = (
-    "SELECT a.id, u.suspended_at IS NOT NULL FROM accounts_account a"
-    " LEFT JOIN accounts_user u ON u.id = a.owner_id WHERE a.id IN {values}"
-    " AND (a.closed_at IS NOT NULL OR u.suspended_at IS NOT NULL)"
-)
-
-
-def send_stopped(cursor: Any, account_ids: Iterable[int]) -> None:
-    """Query which of these locked accounts are stopped; `read_stopped` reads the result.
-
-    A separate statement, because the lock's own does not see what was committed while it waited.
-    Closing an account and suspending its owner happen under the account's lock.
-    """
-    bulk.select(cursor, _STOPPED, sorted(set(account_ids)), "bigint")
-
-
-def read_stopped(cursor: Any) -> dict[int, bool]:
-    """Return the stopped accounts: True if the owner is suspended, False if it is closed."""
-    return {row[0]: bool(row[1]) for row in cursor.fetchall()}
 
 
 def lock(account_ids: Iterable[int]) -> dict[int, LockedBalance]:

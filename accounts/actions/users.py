@@ -1,6 +1,7 @@
 """Users and their accounts: sign-up, suspension, closing."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -187,8 +188,7 @@ def do_suspend_user(user: User, *, by: User, reason: str) -> None:
         user = _lock_user(user.pk)
         if user.suspended_at is not None:
             raise RefusedError("already_suspended")
-        user.suspended_at = timezone.now()
-        user.save(update_fields=["suspended_at"])
+        _set_suspended(user, timezone.now())
         record_audit("suspend_user", user, by=by, reason=reason)
         transaction.on_commit(
             lambda: cancel_what_rests(account_ids, by=by, reason=reason), robust=True
@@ -210,12 +210,18 @@ def cancel_what_rests(account_ids: Iterable[int], *, by: User | None, reason: st
 
 def do_reinstate_user(user: User, *, by: User, reason: str) -> None:
     with transaction.atomic():
+        lock_accounts(user)
         user = _lock_user(user.pk)
         if user.suspended_at is None:
             raise RefusedError("not_suspended")
-        user.suspended_at = None
-        user.save(update_fields=["suspended_at"])
+        _set_suspended(user, None)
         record_audit("reinstate_user", user, by=by, reason=reason)
+
+
+def _set_suspended(user: User, since: datetime | None) -> None:
+    user.suspended_at = since
+    user.save(update_fields=["suspended_at"])
+    user.accounts.update(owner_suspended=since is not None)
 
 
 def check_close_account(account: Account) -> None:

@@ -56,6 +56,10 @@ class Account(models.Model):
     withdrawing_micros = models.BigIntegerField(_("being withdrawn, in micros"), default=0)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    owner_suspended = models.BooleanField(
+        _("owner suspended"), default=False, db_default=False, editable=False
+    )
+    """Set with the user's `suspended_at`: who locks the account reads it in the same statement."""
 
     class Meta:
         verbose_name = _("account")

@@ -12,7 +12,12 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from accounts.actions import do_edit_policy, do_suspend_user
+from accounts.actions import (
+    do_edit_policy,
+    do_open_subaccount,
+    do_reinstate_user,
+    do_suspend_user,
+)
 from accounts.api import principal
 from accounts.models import AuditEvent, InviteCode, LoginSession, Policy, Transfer, User
 from kernel import cache
@@ -223,6 +228,19 @@ def test_a_suspended_user_neither_logs_in_nor_refreshes_nor_acts(api, alice, ope
     assert_error(api.post("auth/refresh", {"refresh": program.refresh}), 403, "account_suspended")
     body = {"email": alice.email, "password": PASSWORD}
     assert_error(api.post("auth/login", body), 403, "account_suspended")
+
+
+def test_all_accounts_of_a_user_are_suspended_and_reinstated_with_them(alice, operator):
+    second = do_open_subaccount(alice, by=alice)
+
+    def read():
+        return set(alice.accounts.values_list("pk", "owner_suspended"))
+
+    main = alice.accounts.get(number=1)
+    do_suspend_user(alice, by=operator, reason="test")
+    assert read() == {(main.pk, True), (second.pk, True)}
+    do_reinstate_user(alice, by=operator, reason="test")
+    assert read() == {(main.pk, False), (second.pk, False)}
 
 
 def test_a_new_password_ends_every_log_in(api, alice, log_in):

@@ -132,6 +132,10 @@ CORRUPTIONS: list[tuple[str, Callable[[Market], Any]]] = [
     ),
     ("only grants, deposits and withdrawals reach the issuer", forge_transfer),
     (
+        "an account is suspended with its owner",
+        lambda live: Account.objects.filter(owner__handle="alice").update(owner_suspended=True),
+    ),
+    (
         "available is never negative",
         lambda live: (
             drop_laws(live),

@@ -21,7 +21,9 @@ HELD_SECONDS = 0.2
 
 
 def suspend(account):
+    """As `do_suspend_user`, which cancels what rests as well."""
     User.objects.filter(pk=account.owner_id).update(suspended_at=timezone.now())
+    account.owner.accounts.update(owner_suspended=True)
 
 
 def close(account):

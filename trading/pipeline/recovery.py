@@ -164,4 +164,4 @@ def _find_wanted(live: LiveMarket, entries: Sequence[JournalEntry]) -> Prefetch:
             account_ids.add(engine.config.maker.account_id)
         account_ids.discard(engine.config.house_account_id or NO_ACCOUNT)  # as in any batch
     account_ids.discard(NO_ACCOUNT)
-    return Prefetch(account_ids, set(), set(), groups, limited=set())
+    return Prefetch(account_ids, set(), groups, limited=set())

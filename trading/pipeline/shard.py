@@ -234,14 +234,12 @@ class Shard:
         return batch
 
     def _find_wanted(self, batch: Batch, tasks: Sequence[Task], *, leaves_locked: bool) -> Prefetch:
-        wanted = Prefetch(set(), set(), set(), set(), set())
+        wanted = Prefetch(set(), set(), set(), set())
         lives = {market_id: self.markets[market_id] for market_id in self.due if batch.fires_max}
         for task in tasks:
             command = task.command
             if task.key is not None:
                 wanted.keys.add((command.account_id, task.key))
-            if type(command) in TAKERS:
-                wanted.takers.add(command.account_id)
             if isinstance(command, Place) and command.order_group is not None:
                 wanted.groups.add(command.order_group)
             for live in self._targets(task):
@@ -380,11 +378,10 @@ class Shard:
                 return EncodedAnswer(task.ticket, "repeated", msgspec.Raw(found[1]))
         if type(command) not in TAKERS:
             return None
-        if command.account_id in batch.stopped:
-            is_suspended = batch.stopped[command.account_id]
-            return EncodedAnswer(
-                task.ticket, "account_suspended" if is_suspended else "account_closed"
-            )
+        balance = batch.balances.get(command.account_id)
+        if balance is not None and (balance.is_suspended or balance.is_closed):
+            status = "account_suspended" if balance.is_suspended else "account_closed"
+            return EncodedAnswer(task.ticket, status)
         return EncodedAnswer(task.ticket, "exchange_halted") if batch.halted else None
 
     def _execute(self, batch: Batch, task: Task) -> EncodedAnswer | None:

@@ -105,7 +105,7 @@ class Batch:
     """The contents of one transaction of one shard.
 
     `funds` is available micros by account for each locked account; the engine keeps it up to date.
-    `busy` are accounts that others have locked, `stopped` those of takers that may not trade.
+    `busy` are accounts that others have locked.
     `receipts` maps (account, key) to (body hash, encoded result), found or made here. `headroom` is
     what order groups of the locked accounts may fill, in lots; the engine keeps it up to date.
     `siblings` are other accounts of an account's owner, where a position limit asks for them.
@@ -119,7 +119,6 @@ class Batch:
         self.balances: dict[int, ledger.LockedBalance] = {}
         self.funds: dict[int, int] = {}
         self.busy: set[int] = set()
-        self.stopped: dict[int, bool] = {}
         self.database_us = 0
         self.receipts: dict[tuple[int, str], tuple[bytes, bytes]] = {}
         self.new_receipts: list[tuple[int, str, bytes, bytes, int]] = []
@@ -168,12 +167,11 @@ _LEASE_POSTGRESQL: Final = _LEASE.format(more=_MORE_POSTGRESQL, mark="%s") + " F
 class Prefetch(NamedTuple):
     """A batch's reads and locks before it begins.
 
-    `takers` send orders, `limited` do so where a limit is their owners'. `groups` are order groups,
-    each of an account, whose lock is the group's too. `leaves_locked`: do not wait for accounts.
+    `limited` send orders where a limit is their owners'. `groups` are order groups, each of an
+    account, whose lock is the group's too. `leaves_locked`: do not wait for accounts.
     """
 
     account_ids: set[int]
-    takers: set[int]
     keys: set[tuple[int, str]]
     groups: set[str]
     limited: set[int]
@@ -185,7 +183,7 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
 
     Raises LeaseLostError, and AccountsLockedError unless the batch leaves locked accounts alone.
     """
-    lease, locks, stopped, found, groups, siblings = (bulk.open_cursor() for _ in range(6))
+    lease, locks, found, groups, siblings = (bulk.open_cursor() for _ in range(5))
     bulk.keep_plans()
     try:
         with bulk.pipeline():
@@ -194,8 +192,6 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
             bulk.execute(lease, statement, (batch.shard,))
             if wanted.account_ids:
                 ledger.send_lock(locks, wanted.account_ids, skip_locked=wanted.leaves_locked)
-            if wanted.takers:
-                ledger.send_stopped(stopped, wanted.takers)
             if wanted.keys:
                 _send_receipts(found, wanted.keys)
             if wanted.groups:
@@ -214,8 +210,6 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
     if wanted.account_ids:
         batch.balances = ledger.read_lock(locks)
         batch.busy = wanted.account_ids - batch.balances.keys()
-    if wanted.takers:
-        batch.stopped = ledger.read_stopped(stopped)
     for account_id, key, body_hash, answer in found.fetchall() if wanted.keys else ():
         batch.receipts[account_id, key] = (bytes(body_hash), bytes(answer))
     if wanted.groups:

@@ -129,6 +129,13 @@ LAWS: Final = (
     ),
     Law(
         "b",
+        "an account is suspended with its owner",
+        "SELECT a.id AS subject, a.owner_suspended, u.suspended_at FROM accounts_account a"
+        " LEFT JOIN accounts_user u ON u.id = a.owner_id",
+        "owner_suspended <> (suspended_at IS NOT NULL)",
+    ),
+    Law(
+        "b",
         "available is never negative",
         "SELECT id AS subject, kind, cash_micros, held_micros, withdrawing_micros"
         " FROM accounts_account",
