@@ -120,6 +120,32 @@ def test_a_head_that_comes_in_drops_is_ended(impatient, begin, piece):
     assert seconds < PATIENCE_SECONDS + 1
 
 
+def test_pipelined_requests_of_programs_are_answered_in_order_and_the_last_one_closes(impatient):
+    order = f"GET /api/v1/orders HTTP/1.1\r\nX-API-Key: x\r\n{HEAD}"
+    numbered = [f"{order}X-Request-ID: number-{n}-of-a-pipeline\r\n" for n in range(20)]
+    sent = "\r\n".join(numbered) + "Connection: close\r\n\r\n"
+    with connect(impatient) as connection:
+        connection.sendall(sent.encode())
+        answer, _ = read_all(connection)
+    heads = re.findall(rb"HTTP/1\.1 (\d+) [^\r]*\r\n((?:[^\r]+\r\n)+)\r\n", answer)
+    assert [int(status) for status, _ in heads] == [401] * 20
+    named = [re.findall(rb"x-request-id: (number-\d+)", head) for _, head in heads]
+    assert named == [[f"number-{n}".encode()] for n in range(20)]
+    lengths = [int(re.findall(rb"content-length: (\d+)", head)[0]) for _, head in heads]
+    bodies = re.sub(rb"HTTP/1\.1 (?:[^\r]+\r\n)+\r\n", b"", answer)
+    assert sum(lengths) == len(bodies)
+    assert [b"connection: close" in head for _, head in heads] == [False] * 19 + [True]
+    assert all(b"server: " not in head and b"date: " in head for _, head in heads)
+
+
+def test_a_program_that_speaks_an_older_http_is_answered_and_closed(impatient):
+    with connect(impatient) as connection:
+        connection.sendall(f"GET /api/v1/orders HTTP/1.0\r\nX-API-Key: x\r\n{HEAD}\r\n".encode())
+        answer, seconds = read_all(connection)
+    assert read_code(answer) == (401, "invalid_credentials")
+    assert seconds < PATIENCE_SECONDS
+
+
 def test_the_timeout_restarts_with_each_request_of_a_connection(impatient):
     with httpx.Client(base_url=impatient.base_url) as client:
         for _ in range(3):

@@ -82,16 +82,22 @@ def refuse(
 
 
 async def send_response(response: Response, context: RequestContext, send: Send) -> None:
-    """Send it with the headers of every response, and write the log line."""
-    extra = request_context.finish_request(context, response.status)
-    named = [
+    """Send it with the headers of every response, and write the log line.
+
+    The server takes it whole, unless what is between has a `send` of its own.
+    """
+    headers = [
         ("content-type", response.content_type),
         ("content-length", str(len(response.body))),
-        *extra,
+        *request_context.finish_request(context, response.status),
         *response.headers.items(),
     ]
-    headers = [(name.lower().encode(), value.encode()) for name, value in named]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    send_whole = getattr(getattr(send, "__self__", None), "send_whole", None)
+    if send_whole is not None:
+        await send_whole(response.status, headers, response.body)
+        return
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers]
+    await send({"type": "http.response.start", "status": response.status, "headers": encoded})
     await send({"type": "http.response.body", "body": response.body})
 
 
