@@ -7,10 +7,12 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+from django.utils import timezone
 
-from accounts.models import Policy
+from accounts.models import Account, Policy, User
 from tests.exchange import COMMAND_SECONDS, program_environment
 from tests.forks import run
+from tests.trading.world import make_user
 
 OURS = ("trading", "markets", "accounts")
 
@@ -56,3 +58,14 @@ def test_a_renamed_model_leaves_no_permission_under_its_old_name():
     found[key].operations[-1].code(apps, connection.schema_editor())
     assert not Permission.objects.filter(pk=old.pk).exists()
     assert Permission.objects.filter(pk=kept.pk).exists()
+
+
+@pytest.mark.django_db
+def test_accounts_of_users_that_were_suspended_before_know_it():
+    users = [make_user(handle) for handle in ("mallory", "alice")]
+    User.objects.filter(pk=users[0].pk).update(suspended_at=timezone.now())
+    found = MigrationLoader(connection).disk_migrations
+    [key] = [key for key in found if key[1].endswith("_whether_its_owner_is_suspended")]
+    found[key].operations[-1].code(apps, connection.schema_editor())
+    suspended = Account.objects.filter(owner_suspended=True)
+    assert set(suspended) == set(users[0].accounts.all()) != set()
