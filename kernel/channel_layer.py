@@ -24,17 +24,17 @@ IDLE_SECONDS = 0.1
 
 
 class PubSubLayer(RedisPubSubChannelLayer):
-    """The library's layer with a `Link` to the server."""
+    """The library's layer with `PubSubConnections` to the server."""
 
     def _get_layer(self) -> RedisPubSubLoopLayer:
         layer = self._layers.get(asyncio.get_running_loop())
         if layer is None:
             layer = super()._get_layer()
-            layer._shards = [Link(shard.host, layer) for shard in layer._shards]
+            layer._shards = [PubSubConnections(shard.host, layer) for shard in layer._shards]
         return layer
 
 
-class Link(RedisSingleShardConnection):
+class PubSubConnections(RedisSingleShardConnection):
     """Two connections to a Redis server: one publishes, one listens.
 
     `publish` raises one of `REDIS_AWAY`, and connects again the next time. Whoever listens is
