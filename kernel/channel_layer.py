@@ -69,6 +69,9 @@ class PubSubConnections(RedisSingleShardConnection):
             except REDIS_AWAY as fault:
                 log.warning("channel_layer_hears_nothing", because=str(fault))
                 await asyncio.sleep(RETRY_SECONDS)
+            except Exception:  # whoever stops listening would be deaf for good
+                log.exception("channel_layer_failed")
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def flush(self) -> None:
         await super().flush()
