@@ -77,15 +77,16 @@ _LOCK = (
 )
 
 
-def send_lock(cursor: Any, account_ids: Iterable[int], *, skip_locked: bool = False) -> None:
+def send_lock(account_ids: Iterable[int], *, skip_locked: bool = False) -> Any:
     """Send the lock statement; `read_lock` reads its result (others can be sent meanwhile).
 
     `skip_locked` does not wait: accounts locked by others are missing in the result.
     """
-    lock = _LOCK
+    cursor, lock = bulk.open_cursor(), _LOCK
     if bulk.is_postgresql():
         lock += " FOR NO KEY UPDATE" + (" SKIP LOCKED" if skip_locked else "")
     bulk.select(cursor, lock, sorted(set(account_ids)), "bigint")
+    return cursor
 
 
 def read_lock(cursor: Any) -> dict[int, LockedBalance]:
@@ -94,9 +95,7 @@ def read_lock(cursor: Any) -> dict[int, LockedBalance]:
 
 def lock(account_ids: Iterable[int]) -> dict[int, LockedBalance]:
     """Lock accounts until the transaction ends and return their balances by id."""
-    cursor = bulk.open_cursor()
-    send_lock(cursor, account_ids)
-    return read_lock(cursor)
+    return read_lock(send_lock(account_ids))
 
 
 def post(

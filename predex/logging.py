@@ -35,7 +35,7 @@ def build_logging(*, readable: bool, level: str) -> dict[str, Any]:
         },
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": "structured"},
-            "requests": {"class": "logging.StreamHandler", "formatter": "request"},
+            "requests": {"()": RequestHandler, "formatter": "request"},
         },
         "root": {"handlers": ["stderr"], "level": level},
         # Each request already has a line of ours; the server's would say less.
@@ -45,6 +45,16 @@ def build_logging(*, readable: bool, level: str) -> dict[str, Any]:
             "predex.request": {"handlers": ["requests"], "propagate": False},
         },
     }
+
+
+class RequestHandler(logging.StreamHandler[Any]):
+    """Writes a line to standard error, which is flushed at the end of each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+        except Exception:
+            self.handleError(record)
 
 
 class RequestFormatter(logging.Formatter):

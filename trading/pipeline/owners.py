@@ -10,14 +10,15 @@ _SIBLINGS: Final = (
 )
 
 
-def send_siblings(cursor: Any, account_ids: set[int]) -> None:
-    if account_ids:
-        bulk.select(cursor, _SIBLINGS, sorted(account_ids), "bigint")
+def send_siblings(account_ids: set[int]) -> Any:
+    cursor = bulk.open_cursor()
+    bulk.select(cursor, _SIBLINGS, sorted(account_ids), "bigint")
+    return cursor
 
 
 def read_siblings(cursor: Any, account_ids: set[int]) -> dict[int, list[int]]:
     """Return the other accounts of each account's owner, for all that were asked for."""
     siblings: dict[int, list[int]] = {account_id: [] for account_id in account_ids}
-    for account_id, sibling_id in cursor.fetchall() if account_ids else ():
+    for account_id, sibling_id in cursor.fetchall():
         siblings[account_id].append(sibling_id)
     return siblings

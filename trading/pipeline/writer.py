@@ -183,7 +183,8 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
 
     Raises LeaseLostError, and AccountsLockedError unless the batch leaves locked accounts alone.
     """
-    lease, locks, found, groups, siblings = (bulk.open_cursor() for _ in range(5))
+    lease = bulk.open_cursor()
+    locks = found = groups = siblings = None
     bulk.keep_plans()
     try:
         with bulk.pipeline():
@@ -191,12 +192,13 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
             statement = _LEASE_POSTGRESQL if bulk.is_postgresql() else _LEASE_SQLITE
             bulk.execute(lease, statement, (batch.shard,))
             if wanted.account_ids:
-                ledger.send_lock(locks, wanted.account_ids, skip_locked=wanted.leaves_locked)
+                locks = ledger.send_lock(wanted.account_ids, skip_locked=wanted.leaves_locked)
             if wanted.keys:
-                _send_receipts(found, wanted.keys)
+                found = _send_receipts(wanted.keys)
             if wanted.groups:
-                _send_rooms(groups, wanted.groups, since_us=batch.ts_us - WINDOW_US)
-            owners.send_siblings(siblings, wanted.limited)
+                groups = _send_rooms(wanted.groups, since_us=batch.ts_us - WINDOW_US)
+            if wanted.limited:
+                siblings = owners.send_siblings(wanted.limited)
     except psycopg.errors.LockNotAvailable as fault:
         if wanted.leaves_locked:
             raise
@@ -207,24 +209,25 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
         raise LeaseLostError(f"shard {batch.shard}: epoch {batch.epoch} is over")
     batch.halted = bool(row[1])
     batch.database_us = row[2] if bulk.is_postgresql() else database_clock.database_now_us()
-    if wanted.account_ids:
+    if locks is not None:
         batch.balances = ledger.read_lock(locks)
         batch.busy = wanted.account_ids - batch.balances.keys()
-    for account_id, key, body_hash, answer in found.fetchall() if wanted.keys else ():
+    for account_id, key, body_hash, answer in found.fetchall() if found is not None else ():
         batch.receipts[account_id, key] = (bytes(body_hash), bytes(answer))
-    if wanted.groups:
+    if groups is not None:
         batch.headroom = {_read_id(group_id): int(lots) for group_id, lots in groups.fetchall()}
         batch.headroom_before = dict(batch.headroom)
-    batch.siblings = owners.read_siblings(siblings, wanted.limited)
+    if siblings is not None:
+        batch.siblings = owners.read_siblings(siblings, wanted.limited)
     batch.funds = {
         account_id: UNBOUNDED_MICROS if balance.kind == "house" else balance.available_micros
         for account_id, balance in batch.balances.items()
     }
 
 
-def _send_receipts(cursor: Any, keys: set[tuple[int, str]]) -> None:
+def _send_receipts(keys: set[tuple[int, str]]) -> Any:
     select = "SELECT r.account_id, r.key, r.body_hash, r.answer FROM trading_receipt r"
-    pairs = sorted(keys)
+    cursor, pairs = bulk.open_cursor(), sorted(keys)
     if bulk.is_postgresql():
         bulk.execute(
             cursor,
@@ -235,12 +238,13 @@ def _send_receipts(cursor: Any, keys: set[tuple[int, str]]) -> None:
                 bulk.array_literal("text", [key for _, key in pairs]),
             ],
         )
-        return
-    marks = ", ".join("(?, ?)" for _ in pairs)
-    cursor.execute(
-        f"{select} WHERE (r.account_id, r.key) IN (VALUES {marks})",
-        [value for pair in pairs for value in pair],
-    )
+    else:
+        marks = ", ".join("(?, ?)" for _ in pairs)
+        cursor.execute(
+            f"{select} WHERE (r.account_id, r.key) IN (VALUES {marks})",
+            [value for pair in pairs for value in pair],
+        )
+    return cursor
 
 
 _ROOMS: Final = (
@@ -251,15 +255,16 @@ _ROOMS: Final = (
 )
 
 
-def _send_rooms(cursor: Any, groups: set[str], *, since_us: int) -> None:
+def _send_rooms(groups: set[str], *, since_us: int) -> Any:
     """Ask what each group may still fill: nothing once it is stopped."""
-    ids = sorted(groups)
+    cursor, ids = bulk.open_cursor(), sorted(groups)
     if bulk.is_postgresql():
         statement = _ROOMS.format(since="%s", chosen="= ANY(%s::uuid[])")
         bulk.execute(cursor, statement, [since_us, bulk.array_literal("uuid", ids)])
-        return
-    marks = ", ".join("?" for _ in ids)
-    cursor.execute(_ROOMS.format(since="?", chosen=f"IN ({marks})"), [since_us, *ids])
+    else:
+        marks = ", ".join("?" for _ in ids)
+        cursor.execute(_ROOMS.format(since="?", chosen=f"IN ({marks})"), [since_us, *ids])
+    return cursor
 
 
 def _read_id(value: Any) -> str:
