@@ -92,7 +92,7 @@ def forget_caches() -> None:
     translation.deactivate()
     limits.reset()
     cache.forget_all()
-    if not test_settings.IS_POSTGRES_RUN:  # the same ids are given again there, with what allauth counts
+    if not test_settings.IS_POSTGRES_RUN:  # on SQLite ids come again, and allauth counts by them
         shared_cache.clear()
 
 
