@@ -1,6 +1,8 @@
 """Connections that do not finish what they begin, on the real server with a short patience."""
 
+import asyncio
 import contextlib
+import gc
 import json
 import re
 import resource
@@ -11,8 +13,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.server import ServerState
 
 from tests.exchange import Exchange
+from web.asgi import Response, send_response
+from web.connections import HttpConnection
+from web.request_context import start_request
 
 PATIENCE_SECONDS = 1
 FILES = 400
@@ -136,6 +144,35 @@ def test_pipelined_requests_of_programs_are_answered_in_order_and_the_last_one_c
     assert sum(lengths) == len(bodies)
     assert [b"connection: close" in head for _, head in heads] == [False] * 19 + [True]
     assert all(b"server: " not in head and b"date: " in head for _, head in heads)
+
+
+async def test_an_answered_request_is_freed_without_the_collector_of_garbage():
+    """A request that refers to itself would wait for the collector, with its body and answer."""
+    config = uvicorn.Config(answer_wholly, http=HttpConnection, lifespan="off", log_level="error")
+    config.load()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: HttpConnection(config, ServerState(), {}), "127.0.0.1", 0
+    )
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(50):
+                writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                await reader.readuntil(b"whole")
+            await asyncio.sleep(0.01)
+            kept = [one for one in gc.get_objects() if isinstance(one, RequestResponseCycle)]
+        finally:
+            gc.enable()
+        writer.close()
+    assert len(kept) <= 2
+
+
+async def answer_wholly(scope, receive, send):
+    context = start_request("GET", scope["path"], {}, "")
+    await send_response(Response(200, b"whole"), context, send)
 
 
 def test_a_program_that_speaks_an_older_http_is_answered_and_closed(impatient):

@@ -92,9 +92,10 @@ async def send_response(response: Response, context: RequestContext, send: Send)
         *request_context.finish_request(context, response.status),
         *response.headers.items(),
     ]
-    send_whole = getattr(getattr(send, "__self__", None), "send_whole", None)
-    if send_whole is not None:
-        await send_whole(response.status, headers, response.body)
+    cycle = getattr(send, "__self__", None)
+    connection = getattr(cycle, "connection", None)
+    if connection is not None:
+        await connection.send_whole(cycle, response.status, headers, response.body)
         return
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers]
     await send({"type": "http.response.start", "status": response.status, "headers": encoded})

@@ -10,7 +10,6 @@ open files, so that they never keep the exchange from opening its database.
 import resource
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Final
 
 import httptools
@@ -154,7 +153,7 @@ class HttpConnection(HttpToolsProtocol):
         super().on_headers_complete()
         cycle: Any = self.cycle  # None before a WebSocket
         if cycle is not None and self.scope["method"] != "HEAD":
-            cycle.send_whole = partial(self._send_whole, cycle)
+            cycle.connection = self  # nothing of the cycle itself, or only the collector frees it
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -172,7 +171,7 @@ class HttpConnection(HttpToolsProtocol):
 
     # Sending
 
-    async def _send_whole(
+    async def send_whole(
         self, cycle: Any, status: int, headers: Sequence[tuple[str, str]], body: bytes
     ) -> None:
         """Send a response of an application of ours in one write.
