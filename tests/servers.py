@@ -252,6 +252,28 @@ def find_free_port() -> int:
     raise OSError("no port is free for a server")
 
 
+def freeze(pid: int) -> None:
+    """SIGSTOP a process and wait until each of its threads has stopped.
+
+    They go on for milliseconds after the signal: long enough to answer a client or to commit.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    give_up_at = time.monotonic() + STOP_SECONDS
+    while read_thread_states(pid) != {"T"}:
+        assert time.monotonic() < give_up_at, f"process {pid} does not stop"
+        time.sleep(0.001)
+
+
+def thaw(pid: int) -> None:
+    os.kill(pid, signal.SIGCONT)
+
+
+def read_thread_states(pid: int) -> set[str]:
+    """Return the letters of proc(5): R running, S sleeping, T stopped and so on."""
+    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return {stat.rpartition(")")[2].split()[0] for stat in stats}
+
+
 def _answers(call: Callable[[], object]) -> bool:
     try:
         call()

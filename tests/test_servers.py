@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from tests.exchange import ROOT
-from tests.servers import SERVER_PORTS, Child, find_free_port
+from tests.servers import SERVER_PORTS, Child, find_free_port, freeze, thaw
 
 
 def test_postgres_answers(postgres_url):
@@ -24,6 +24,33 @@ def test_a_free_port_is_nobody_elses_until_its_server_listens():
     assert len(set(chosen)) == 300
     lowest_of_outgoing = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
     assert SERVER_PORTS[-1] < int(lowest_of_outgoing)
+
+
+def test_a_frozen_process_has_stopped_in_each_thread_and_goes_on_when_thawed(tmp_path):
+    ticking = """if True:
+        import os, sys, threading, time
+        def tick(path):
+            while True:
+                with open(path, "w") as file:
+                    file.write("tick")
+                time.sleep(0.001)
+        for name in "abcd":
+            path = os.path.join(sys.argv[1], name)
+            threading.Thread(target=tick, args=[path]).start()"""
+    child = Child([sys.executable, "-c", ticking, tmp_path], log_path=tmp_path / "log")
+    child.wait_until(lambda: all((tmp_path / name).exists() for name in "abcd"))
+    for _ in range(20):
+        freeze(child.pid)
+        frozen = read_ticks(tmp_path)
+        time.sleep(0.01)
+        assert read_ticks(tmp_path) == frozen
+        thaw(child.pid)
+        child.wait_until(lambda frozen=frozen: read_ticks(tmp_path) != frozen)
+    child.kill()
+
+
+def read_ticks(folder: Path) -> list[int]:
+    return [(folder / name).stat().st_mtime_ns for name in "abcd"]
 
 
 def test_redis_forgets_when_it_is_killed_and_comes_back_on_the_same_port(redis_server):

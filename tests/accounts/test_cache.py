@@ -1,7 +1,6 @@
 """The caches on the order path: fresh, shared, and never behind a commit."""
 
 import asyncio
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ import pytest
 
 from kernel.breaker import REDIS_TIMEOUT_SECONDS, RETRY_SECONDS
 from kernel.cache import FreshCache, SharedRead
+from tests.servers import freeze, thaw
 from web.hint_cache import HintCache
 
 # The reads run in threads that tidy up their database connections.
@@ -179,14 +179,14 @@ def test_djangos_cache_goes_on_in_process_while_redis_is_away_or_hangs(redis_ser
     cache = HintCache(redis_server.url, {"KEY_PREFIX": "t"})
     cache.set("known", 1)
     assert (cache.get("known"), cache.add("known", 2)) == (1, False)
-    redis_server.child.process.send_signal(signal.SIGSTOP)
+    freeze(redis_server.child.pid)
     began = time.monotonic()
     assert cache.get("known") is None
     for count in range(20):  # only the first one waited
         cache.set(f"new-{count}", count)
     assert time.monotonic() - began < 2 * REDIS_TIMEOUT_SECONDS
     assert (cache.get("new-3"), cache.add("new-3", 0)) == (3, False)
-    redis_server.child.process.send_signal(signal.SIGCONT)
+    thaw(redis_server.child.pid)
     time.sleep(RETRY_SECONDS)
     assert cache.get("known") == 1
     redis_server.kill()

@@ -8,8 +8,6 @@ blocks only that account, and only until the database ends its session.
 
 import asyncio
 import contextlib
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -23,7 +21,7 @@ from tests.faults.conftest import BACK_SECONDS_MAX, Setter, Stage
 from tests.faults.test_beat import log_in
 from tests.faults.test_kills import find_owner
 from tests.faults.wire import Connection, Reply
-from tests.servers import find_free_port
+from tests.servers import find_free_port, freeze, thaw
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -136,18 +134,20 @@ async def freeze_inside_a_withdrawal(
         await asyncio.sleep(0)
         await until(lambda: stage.database.value(WAITERS) == 1)
         pid = stage.exchange.pid("web")
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
     with thaw_at_the_end(pid):
         await until(lambda: stage.database.value(LEFT_INSIDE) == 1)
         yield withdrawing
 
 
-async def outlive(stage: Stage, freeze: Callable[[Stage], contextlib.AbstractAsyncContextManager]):
+async def outlive(
+    stage: Stage, freeze_in: Callable[[Stage], contextlib.AbstractAsyncContextManager[None]]
+):
     """Freeze the owner under load, let the other take over, wake it, then need it again."""
     frozen, before = find_owner(stage), read_epoch(stage)
     async with stage.load(seed=3) as load:
         await load.run(0.5)
-        async with freeze(stage):
+        async with freeze_in(stage):
             frozen_at = time.monotonic()
             recovery = await load.recover(frozen_at)
             assert find_owner(stage) != frozen
@@ -174,13 +174,13 @@ async def outlive(stage: Stage, freeze: Callable[[Stage], contextlib.AbstractAsy
 async def freeze_between_transactions(stage: Stage) -> AsyncIterator[None]:
     pid, backend = stage.exchange.pid(find_owner(stage)), read_backend(stage)
     give_up_at = time.monotonic() + WAIT_SECONDS
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     await asyncio.sleep(SETTLED_SECONDS)
     while read_state(stage, backend) != BETWEEN:
         assert time.monotonic() < give_up_at, "the engine was inside a transaction each time"
-        os.kill(pid, signal.SIGCONT)
+        thaw(pid)
         await asyncio.sleep(SETTLED_SECONDS)
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         await asyncio.sleep(SETTLED_SECONDS)
     with thaw_at_the_end(pid):
         yield
@@ -195,7 +195,7 @@ async def freeze_inside_a_transaction(stage: Stage) -> AsyncIterator[None]:
     async with await psycopg.AsyncConnection.connect(stage.database.url) as holder:
         await holder.execute(lock, [account_id])
         await until(lambda: read_state(stage, backend) == LOCKED)
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
     with thaw_at_the_end(pid):
         await until(lambda: read_state(stage, backend) == INSIDE)
         yield
@@ -206,7 +206,7 @@ def thaw_at_the_end(pid: int) -> Iterator[None]:
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        thaw(pid)
 
 
 def read_epoch(stage: Stage) -> int:

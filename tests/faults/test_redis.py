@@ -1,8 +1,6 @@
 """Redis holds hints only: flushed or restarted under load, no order is lost and trading goes on."""
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +11,7 @@ import redis
 
 from tests.faults.conftest import BACK_SECONDS_MAX, Setter, Stage
 from tests.faults.follow import follow
-from tests.servers import RedisServer
+from tests.servers import RedisServer, freeze, thaw
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -74,9 +72,9 @@ async def test_charts_and_pages_are_quick_while_redis_is_frozen_or_away(
         environment={"DATABASE_POOL_MAX": "4"},
     )
     assert redis_server.child is not None
-    os.kill(redis_server.child.pid, signal.SIGSTOP)
+    freeze(redis_server.child.pid)
     await see_charts_and_pages(stage)
-    os.kill(redis_server.child.pid, signal.SIGCONT)
+    thaw(redis_server.child.pid)
     redis_server.kill()
     await see_charts_and_pages(stage)
     redis_server.start()
@@ -115,12 +113,12 @@ async def test_a_redis_that_is_full_ends_no_process(set_stage: Setter, redis_ser
     await until(lambda: read_tasks(stage)["ok"])
     async with stage.load(seed=8) as load:
         worker = stage.exchange.pid("tasks")
-        os.kill(worker, signal.SIGSTOP)  # so that triggers wait for it, which it takes then
+        freeze(worker)  # so that triggers wait for it, which it takes then
         await load.run(TRIGGERS_SECONDS)
         client.config_set("maxmemory", "1")
         client.config_set("maxmemory-policy", "noeviction")
         assert is_full(client)
-        os.kill(worker, signal.SIGCONT)
+        thaw(worker)
         ticked_seconds = read_tasks(stage)["age_seconds"]
         await load.run(FULL_SECONDS)
         assert read_tasks(stage)["age_seconds"] > ticked_seconds + FULL_SECONDS / 2
