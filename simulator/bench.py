@@ -23,13 +23,13 @@ from kernel.errors import not_found
 from kernel.ids import new_id
 from markets.models import Market
 from simulator.conditions import Registry
+from simulator.recordings.crowd import Crowd, CrowdState, QueueModel
+from simulator.recordings.pace import RecordedPace
+from simulator.recordings.player import Player, read_orders, read_trades
+from simulator.recordings.session import RecordedSession, read_session
+from simulator.recordings.stage import do_end_session, do_stage_session, get_members
 from trading.feed.tasks import in_thread
 from trading.pipeline.gateway import get_gateway
-from trading.recordings.crowd import Crowd, CrowdState, QueueModel
-from trading.recordings.pace import RecordedPace
-from trading.recordings.player import Player, read_orders, read_trades
-from trading.recordings.session import RecordedSession, read_session
-from trading.recordings.stage import do_end_session, do_stage_session, get_members
 
 log = structlog.get_logger(__name__)
 

@@ -18,10 +18,10 @@ from kernel.errors import ApiError, not_found
 from simulator.bench import NAME, Bench, list_snapshots
 from simulator.conditions import Conditions, find_name
 from simulator.journal import hash_journal
+from simulator.recordings.pace import FASTEST
 from simulator.report import build_report, show_report, write_csv
 from simulator.truth import read_truth
 from trading.feed.tasks import in_thread
-from trading.recordings.pace import FASTEST
 from trading.wire.reading import decode, read_query
 from web.asgi import Receive, Response, Scope, Send, encode_json, serve
 from web.request_context import RequestContext, read_body

@@ -16,7 +16,7 @@ from accounts.keys import find_prefix
 from accounts.models import ApiKey, User
 from kernel.units import MICROS_PER_CREDIT
 from simulator.bench import get_folder
-from trading.recordings.stage import do_stage_market
+from simulator.recordings.stage import do_stage_market
 
 CREDITS_EACH: Final = 100_000
 OPERATOR: Final = "bench_operator"

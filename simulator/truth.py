@@ -4,10 +4,10 @@ from typing import Any
 
 from kernel.units import format_price, format_quantity
 from simulator.bench import Bench, Play
+from simulator.recordings.recording import price_of
 from trading.engine.types import BUY
 from trading.models import OPEN_STATUSES, Order
 from trading.readmodels.queue_positions import list_queue_positions
-from trading.recordings.recording import price_of
 
 
 def read_truth(bench: Bench, account_id: int) -> dict[str, Any]:

@@ -34,7 +34,7 @@ LONGEST = (
     "tests/browser/test_pages.py", "tests/test_bench.py", "tests/browser/test_scripts.py",
     "tests/browser/", "tests/deploy/", "tests/test_migrations.py",
     "tests/engine/test_state_machine.py", "tests/lifecycle/test_settlement_faults.py",
-    "tests/e2e/", "tests/api/test_schema.py", "tests/trading/test_replay_recording.py",
+    "tests/e2e/", "tests/api/test_schema.py", "tests/simulator/test_replay_recording.py",
     "tests/test_demo.py", "tests/test_serve.py", "tests/test_static.py", "tests/compat/",
     "tests/clients/",
 )  # fmt: skip

@@ -2,13 +2,13 @@
 
 import pytest
 
+from simulator.recordings.crowd import Crowd, QueueModel
+from simulator.recordings.recording import Recording, Sweeps, level_of
+from simulator.recordings.replay import ENGINE_ONLY_MEMBERS
 from trading.engine.commands import Configure
 from trading.engine.engine import Engine
 from trading.engine.events import Traded
 from trading.engine.types import BUY, SELL, Config, MarketStatus
-from trading.recordings.crowd import Crowd, QueueModel
-from trading.recordings.recording import Recording, Sweeps, level_of
-from trading.recordings.replay import ENGINE_ONLY_MEMBERS
 
 RICH_MICROS = 10**15
 WINDOWS = [

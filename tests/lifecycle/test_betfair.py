@@ -10,13 +10,13 @@ from accounts.models import Account
 from markets.actions import do_create_market_group, do_set_outcomes
 from markets.lifecycle import binary_payout
 from markets.models import Market
+from simulator.recordings.betfair import read_file
 from tests.lifecycle.results import end_window, status_of
 from tests.trading import world
 from tests.trading.world import buy, run, sell
 from trading import actions
 from trading.engine.types import Reason
 from trading.models import Trade
-from trading.recordings.betfair import read_file
 from trading.settlement.payments import settle_market
 from trading.verify import check_everything
 

@@ -15,15 +15,15 @@ from accounts.actions import do_create_user, do_grant
 from accounts.models import Account
 from markets import actions as drafts
 from markets.models import Market, ScheduledMarket, Series, StatusChange
+from simulator.recordings.crowd import Crowd, Member, QueueModel
+from simulator.recordings.recording import Recording
+from simulator.recordings.replay import read_committed_book, replay_real_path
+from simulator.recordings.stage import ROLES
 from tests.lifecycle.results import breaches
 from tests.lifecycle.test_resolvers import serving
 from tests.trading import world
 from trading import actions, tasks
 from trading.models import Margin
-from trading.recordings.crowd import Crowd, Member, QueueModel
-from trading.recordings.recording import Recording
-from trading.recordings.replay import read_committed_book, replay_real_path
-from trading.recordings.stage import ROLES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900), pytest.mark.one_database]
 

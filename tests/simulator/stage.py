@@ -3,15 +3,15 @@
 import asyncio
 from types import SimpleNamespace
 
+from simulator.recordings.crowd import Crowd, QueueModel
+from simulator.recordings.pace import FASTEST, RecordedPace
+from simulator.recordings.player import Player, read_orders, read_trades
+from simulator.recordings.recording import RecordedOperation
+from simulator.recordings.replay import read_committed_book
+from simulator.recordings.session import RecordedSession
+from simulator.recordings.stage import get_members
 from tests.trading import world
 from trading.pipeline.gateway import TimedOut
-from trading.recordings.crowd import Crowd, QueueModel
-from trading.recordings.pace import FASTEST, RecordedPace
-from trading.recordings.player import Player, read_orders, read_trades
-from trading.recordings.recording import RecordedOperation
-from trading.recordings.replay import read_committed_book
-from trading.recordings.session import RecordedSession
-from trading.recordings.stage import get_members
 
 
 class Stage:

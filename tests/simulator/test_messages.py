@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
+from simulator.recordings.messages import RecordingError, build_operations, read_changes
+from simulator.recordings.recording import Recording
+from simulator.recordings.session import read_session
 from tests.engine.test_recordings import WINDOWS
-from trading.recordings.messages import RecordingError, build_operations, read_changes
-from trading.recordings.recording import Recording
-from trading.recordings.session import read_session
 
 
 def list_operations(operations):

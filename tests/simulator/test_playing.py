@@ -5,16 +5,16 @@ from types import SimpleNamespace
 import pytest
 
 from markets.models import Market
+from simulator.recordings.crowd import OPEN, Crowd, QueueModel
+from simulator.recordings.recording import Recording
+from simulator.recordings.session import read_session
+from simulator.recordings.stage import do_end_session, get_members
 from tests.engine.test_recordings import WINDOWS
 from tests.simulator.stage import build_session
 from tests.trading.world import buy, cancel, sell
 from trading.engine.types import OrderStatus
 from trading.models import Order
 from trading.pipeline.gateway import TimedOut
-from trading.recordings.crowd import OPEN, Crowd, QueueModel
-from trading.recordings.recording import Recording
-from trading.recordings.session import read_session
-from trading.recordings.stage import do_end_session, get_members
 
 pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 SHORTEST = "KXGOLD15M-26AUG101900-00"

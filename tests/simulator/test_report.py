@@ -8,10 +8,10 @@ import pytest
 from django.urls import clear_url_caches
 
 from simulator.journal import hash_journal
+from simulator.recordings.stage import do_end_session
 from simulator.report import build_curve, build_report, show_report, write_csv
 from tests.simulator.stage import build_session
 from tests.trading.world import buy, sell
-from trading.recordings.stage import do_end_session
 
 pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 

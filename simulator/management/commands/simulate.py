@@ -23,13 +23,13 @@ from simulator.bench import (
     restore_database,
 )
 from simulator.people import People, do_open_plain_markets, do_seed_people, write
+from simulator.recordings.crowd import QueueModel
+from simulator.recordings.messages import RecordingError
+from simulator.recordings.pace import FASTEST
+from simulator.recordings.session import RecordedSession
 from trading.feed.tasks import in_thread
 from trading.management.commands.serve import ServingCommand
 from trading.pipeline.gateway import get_gateway
-from trading.recordings.crowd import QueueModel
-from trading.recordings.messages import RecordingError
-from trading.recordings.pace import FASTEST
-from trading.recordings.session import RecordedSession
 
 Recording = tuple[PlaySource, RecordedSession]
 ENGINE_SECONDS: Final = 60

@@ -9,9 +9,9 @@ from accounts.actions import do_create_user, do_grant
 from accounts.models import Account, User
 from markets.actions import do_create_market
 from markets.models import Market
+from simulator.recordings.crowd import Member
+from simulator.recordings.session import RecordedSession
 from trading.actions import do_close_market, do_open_market, do_resolve_market
-from trading.recordings.crowd import Member
-from trading.recordings.session import RecordedSession
 from trading.settlement.payments import settle_market
 
 FUNDS_MICROS: Final = 10**15

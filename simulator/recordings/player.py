@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from kernel.ids import new_id
+from simulator.recordings.crowd import Crowd, SeenOrder
+from simulator.recordings.pace import FASTEST, RecordedPace
+from simulator.recordings.recording import RecordedOperation
+from simulator.recordings.session import RecordedSession
 from trading.engine.commands import AnyCommand, Cancel
 from trading.models import OPEN_STATUSES, Order, Trade
 from trading.pipeline.gateway import EngineAway, Overloaded, TimedOut
 from trading.pipeline.messages import Answer, Task
-from trading.recordings.crowd import Crowd, SeenOrder
-from trading.recordings.pace import FASTEST, RecordedPace
-from trading.recordings.recording import RecordedOperation
-from trading.recordings.session import RecordedSession
 
 CHUNK_OPERATIONS: Final = 100
 AWAY_SECONDS: Final = 0.1

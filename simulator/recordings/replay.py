@@ -11,20 +11,20 @@ from typing import Any, Final
 import msgspec
 
 from kernel import bulk
-from trading.engine.commands import Configure
-from trading.engine.engine import Engine
-from trading.engine.events import Traded
-from trading.engine.types import BUY, SELL, Config, MarketStatus
-from trading.pipeline.gateway import Gateway
-from trading.pipeline.messages import Task
-from trading.recordings.crowd import Crowd, Member, QueueModel
-from trading.recordings.recording import (
+from simulator.recordings.crowd import Crowd, Member, QueueModel
+from simulator.recordings.recording import (
     Book,
     RecordedOperation,
     Recording,
     Sweeps,
     level_of,
 )
+from trading.engine.commands import Configure
+from trading.engine.engine import Engine
+from trading.engine.events import Traded
+from trading.engine.types import BUY, SELL, Config, MarketStatus
+from trading.pipeline.gateway import Gateway
+from trading.pipeline.messages import Task
 
 CHUNK_OPERATIONS: Final = 100
 ENGINE_ONLY_FUNDS_MICROS: Final = 10**15

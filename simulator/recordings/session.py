@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from markets.lifecycle import binary_payout
-from trading.engine.types import PAYOUT_PIPS
-from trading.recordings.messages import SIDES, RecordingError, build_operations, read_changes
-from trading.recordings.recording import (
+from simulator.recordings.messages import SIDES, RecordingError, build_operations, read_changes
+from simulator.recordings.recording import (
     PIPS_PER_CENT,
     RecordedOperation,
     Recording,
     read_metadata,
 )
+from trading.engine.types import PAYOUT_PIPS
 
 KINDS: Final = ("init", "place", "cancel", "take")
 RESULTS: Final = {"yes": PAYOUT_PIPS, "no": 0}

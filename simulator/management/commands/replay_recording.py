@@ -20,19 +20,19 @@ from django.core.management.base import BaseCommand, CommandError
 
 from markets.lifecycle import binary_payout
 from markets.models import Market
-from trading.engine.types import PAYOUT_PIPS
-from trading.pipeline.filelock import EngineAlreadyRunningError, engine_file_lock
-from trading.pipeline.gateway import Gateway, get_gateway
-from trading.pipeline.worker import run_worker
-from trading.recordings.crowd import Crowd, QueueModel
-from trading.recordings.recording import Recording
-from trading.recordings.replay import (
+from simulator.recordings.crowd import Crowd, QueueModel
+from simulator.recordings.recording import Recording
+from simulator.recordings.replay import (
     ReplayResult,
     read_committed_book,
     replay_engine_only,
     replay_real_path,
 )
-from trading.recordings.stage import do_end_session, do_stage_market, get_members
+from simulator.recordings.stage import do_end_session, do_stage_market, get_members
+from trading.engine.types import PAYOUT_PIPS
+from trading.pipeline.filelock import EngineAlreadyRunningError, engine_file_lock
+from trading.pipeline.gateway import Gateway, get_gateway
+from trading.pipeline.worker import run_worker
 
 ENGINE_START_SECONDS: Final = 30
 PROGRESS_STEPS: Final = 20_000

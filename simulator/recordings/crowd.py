@@ -21,10 +21,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from kernel.ids import new_id
+from simulator.recordings.recording import RecordedOperation, price_of
 from trading.engine.commands import Amend, AnyCommand, Cancel, Place
 from trading.engine.types import BUY, SELL, OrderStatus, Tif
 from trading.pipeline.messages import Result
-from trading.recordings.recording import RecordedOperation, price_of
 
 OPEN: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
 MAKERS: Final = ("yes", "no")

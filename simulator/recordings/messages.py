@@ -13,8 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from simulator.recordings.recording import RecordedOperation
 from trading.engine.types import PAYOUT_PIPS
-from trading.recordings.recording import RecordedOperation
 
 LOTS: Final = 100
 SIDES: Final = ("no", "yes")
