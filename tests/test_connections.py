@@ -148,14 +148,7 @@ def test_pipelined_requests_of_programs_are_answered_in_order_and_the_last_one_c
 
 async def test_an_answered_request_is_freed_without_the_collector_of_garbage():
     """A request that refers to itself would wait for the collector, with its body and answer."""
-    config = uvicorn.Config(answer_wholly, http=HttpConnection, lifespan="off", log_level="error")
-    config.load()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: HttpConnection(config, ServerState(), {}), "127.0.0.1", 0
-    )
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with listening(answer_wholly) as (reader, writer):
         gc.collect()
         gc.disable()
         try:
@@ -166,8 +159,35 @@ async def test_an_answered_request_is_freed_without_the_collector_of_garbage():
             kept = [one for one in gc.get_objects() if isinstance(one, RequestResponseCycle)]
         finally:
             gc.enable()
-        writer.close()
     assert len(kept) <= 2
+
+
+@pytest.mark.parametrize("sent", ["a\r\nX-Made-Up: b", "a\nX-Made-Up: b", "a\rX-Made-Up: b"])
+async def test_a_header_with_more_than_one_line_is_not_sent(sent):
+    async def answer(scope, receive, send):
+        context = start_request("GET", scope["path"], {}, "")
+        await send_response(Response(200, b"whole", {"X-Said": sent}), context, send)
+
+    async with listening(answer) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 500 ")
+    assert b"Made-Up" not in head
+
+
+@contextlib.asynccontextmanager
+async def listening(application):
+    """Yield a connection to an application behind the server's own connections."""
+    config = uvicorn.Config(application, http=HttpConnection, lifespan="off", log_level="critical")
+    config.load()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: HttpConnection(config, ServerState(), {}), "127.0.0.1", 0
+    )
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        yield reader, writer
+        writer.close()
 
 
 async def answer_wholly(scope, receive, send):

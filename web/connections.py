@@ -186,7 +186,7 @@ class HttpConnection(HttpToolsProtocol):
         if not cycle.keep_alive:
             named.append("connection: close\r\n")
         head = "".join(named).encode("latin-1")
-        if head.count(b"\n") != len(named):
+        if not head.count(b"\r") == head.count(b"\n") == len(named):
             raise ValueError("a header has more than one line")
         always = [name + b": " + value + b"\r\n" for name, value in cycle.default_headers]
         cycle.response_started = cycle.response_complete = True
