@@ -54,10 +54,10 @@ def test_a_cost_above_the_burst_empties_the_bucket_but_is_possible(store):
 
 
 def test_tokens_come_back_at_the_rate(store):
-    quick = Rate(50, 1)
+    quick = Rate(1, 1)
     assert limits.take_sync(1, "read", quick) is None
     wait_seconds = limits.take_sync(1, "read", quick) or 0
-    assert 0 < wait_seconds <= 0.02
+    assert 0 < wait_seconds <= 1
     time.sleep(wait_seconds + 0.002)
     assert limits.take_sync(1, "read", quick) is None
 
@@ -92,6 +92,17 @@ def test_a_process_forgets_full_buckets_before_it_runs_out_of_room(monkeypatch):
     assert len(limits._local._spent_until) <= 100
 
 
+def ask_until_refused(ask, *, allowed_min):
+    """Return the first 429: a token that comes back meanwhile on a slow machine allows one more."""
+    for count in range(allowed_min + 10):
+        response = ask()
+        if response.status_code == 429:
+            assert count >= allowed_min
+            return response
+        assert response.status_code == 200
+    raise AssertionError("never refused")
+
+
 def test_too_many_calls_are_answered_429_with_retry_after(alice, with_key):
     rates = Policy.objects.get().rate_limits
     rates["user"]["read"] = [1, 3]
@@ -99,9 +110,7 @@ def test_too_many_calls_are_answered_429_with_retry_after(alice, with_key):
     policy.forget()
     program = with_key(alice)
     assert program.get("limits").json()["read"] == {"per_second": 1, "burst": 3, "remaining": 2}
-    assert program.get("me").status_code == 200
-    assert program.get("me").status_code == 200
-    response = program.get("me")
+    response = ask_until_refused(lambda: program.get("me"), allowed_min=2)
     assert_error(response, 429, "too_many_requests")
     assert response["Retry-After"] == "1"
     assert program.post("keys", {}).status_code == 403  # the write bucket is another one
@@ -113,8 +122,8 @@ def test_callers_without_credentials_are_limited_by_address(api, db):
     Policy.objects.update(rate_limits=rates)
     policy.forget()
     assert api.get("limits").json()["read"]["remaining"] == 1
-    assert api.get("limits").status_code == 200
-    assert_error(api.get("limits"), 429, "too_many_requests")
+    response = ask_until_refused(lambda: api.get("limits"), allowed_min=1)
+    assert_error(response, 429, "too_many_requests")
     elsewhere = Api(Client(REMOTE_ADDR="10.0.0.9"))
     assert elsewhere.get("limits").status_code == 200
 
@@ -206,8 +215,8 @@ def test_so_it_is_in_what_strangers_read(db):
     rates["anonymous"]["read"] = [1, 2]
     Policy.objects.update(rate_limits=rates)
     policy.forget()
-    neighbours = [Api(Client(REMOTE_ADDR=f"2001:db8::{number}")) for number in range(3)]
-    assert [one.get("limits").status_code for one in neighbours] == [200, 200, 429]
+    neighbours = (Api(Client(REMOTE_ADDR=f"2001:db8::{number}")) for number in range(20))
+    ask_until_refused(lambda: next(neighbours).get("limits"), allowed_min=2)
 
 
 def test_logging_in_well_is_not_limited_by_account(api, alice):

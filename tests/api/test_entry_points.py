@@ -96,7 +96,7 @@ async def test_a_session_without_the_csrf_token_changes_nothing(inside, credenti
 
 async def test_over_the_limit_is_429_and_says_when_to_come_back(inside, alice):
     market = await inside.open_market()
-    await set_user_rates(read=[1, 3], write=[1, 5])
+    await set_user_rates(read=[0.001, 3], write=[0.001, 5])
     answers = [await alice.place(market, "buy 1 YES @ 0.40") for _ in range(6)]
     assert [answer.status_code for answer in answers] == [201] * 5 + [429]
     assert answers[-1].json()["code"] == "too_many_requests"
@@ -107,7 +107,7 @@ async def test_over_the_limit_is_429_and_says_when_to_come_back(inside, alice):
 
 async def test_a_batch_costs_a_token_for_each_order(inside, alice):
     market = await inside.open_market()
-    await set_user_rates(read=[1, 3], write=[1, 5])
+    await set_user_rates(read=[0.001, 3], write=[0.001, 5])
     body = {"orders": [order(market, "buy 1 YES @ 0.40")] * 4}
     assert (await alice.send("POST", "orders/batch", body)).status_code == 200
     assert (await alice.send("POST", "orders/batch", body)).status_code == 429

@@ -143,7 +143,7 @@ def test_delays_and_faults_are_those_of_the_key_that_asked_alone(bench, simulato
             slow.cancel(order.id)
             with pytest.raises(TooManyRequestsError):
                 slow.me()
-            own.set_conditions(tokens=Tokens(write_per_second=12))
+            own.set_conditions(tokens=Tokens(write_per_second=102, request_cost=100))
             order = slow.place(slug, "buy", 1, "0.01")
             with pytest.raises(TooManyRequestsError):
                 slow.place(slug, "buy", 1, "0.01")
