@@ -6,6 +6,7 @@ and are children of the test process. PostgreSQL refuses to run as root, so root
 Start them from the main thread: the kernel ends them with the thread that started them.
 """
 
+import contextlib
 import ctypes
 import importlib.util
 import os
@@ -259,7 +260,7 @@ def freeze(pid: int) -> None:
     """
     os.kill(pid, signal.SIGSTOP)
     give_up_at = time.monotonic() + STOP_SECONDS
-    while read_thread_states(pid) != {"T"}:
+    while _read_thread_states(pid) != {"T"}:
         assert time.monotonic() < give_up_at, f"process {pid} does not stop"
         time.sleep(0.001)
 
@@ -268,10 +269,13 @@ def thaw(pid: int) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-def read_thread_states(pid: int) -> set[str]:
+def _read_thread_states(pid: int) -> set[str]:
     """Return the letters of proc(5): R running, S sleeping, T stopped and so on."""
-    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
-    return {stat.rpartition(")")[2].split()[0] for stat in stats}
+    states = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+            states.add(path.read_text().rpartition(")")[2].split()[0])
+    return states
 
 
 def _answers(call: Callable[[], object]) -> bool:

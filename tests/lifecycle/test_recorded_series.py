@@ -21,21 +21,13 @@ from simulator.recordings.replay import read_committed_book, replay_real_path
 from simulator.recordings.stage import ROLES
 from tests.lifecycle.results import breaches
 from tests.lifecycle.test_resolvers import serving
+from tests.simulator.test_replay_recording import WINDOWS
 from tests.trading import world
 from trading import actions, tasks
 from trading.models import Margin
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900), pytest.mark.one_database]
 
-WINDOWS = [
-    "KXGOLD15M-26AUG101900-00",  # the two shortest, by operations
-    "KXGOLD15M-26AUG101830-30",
-    "KXGOLD15M-26AUG050800-00",
-    "KXGOLD15M-26AUG051300-00",
-    "KXGOLD15M-26AUG070000-00",
-    "KXGOLD15M-26AUG102030-30",
-    "KXGOLD15M-26AUG102130-30",
-]
 START = datetime(2021, 3, 1, 12, 0, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 PUBLISHED_AFTER = timedelta(seconds=10)
