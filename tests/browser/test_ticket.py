@@ -20,6 +20,7 @@ from tests.e2e.people import Person
 pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
 
 FEES = {"fee_kind": "quadratic", "fee_taker_rate": "0.07", "fee_maker_rate": "0.01"}
+OWN_LIST = re.compile("/own/")
 CITIES = name_outcomes("Rome", "Oslo", "Bern")
 
 MarketFactory = Callable[..., str]
@@ -174,21 +175,21 @@ def test_an_order_whose_form_was_opened_while_its_list_was_fetched_stays_as_it_i
 ):
     slug = make_book()
     bob.place(slug, "buy 3 YES @ 0.40")
-    page = visit(bob).open(f"/markets/{slug}/")
+    visitor = visit(bob)
+    page = visitor.page
+    with page.expect_response(OWN_LIST):  # of the feed's snapshot
+        visitor.open(f"/markets/{slug}/")
     own = page.get_by_role("region", name="Your orders in this market")
-    expect(page.locator("html")).to_have_attribute("data-live", re.compile("^(?!lost)"))
-    page.wait_for_timeout(500)  # what the feed's snapshot asks for is fetched by then
     held: list[Route] = []
-    page.route(
-        re.compile(rf"/markets/{slug}/own/"),
-        lambda route: route.continue_() if held else held.append(route),
-    )
-    with page.expect_request(re.compile("/own/")):
+    page.route(OWN_LIST, lambda route: held.append(route))
+    with page.expect_request(OWN_LIST):
         bob.place(slug, "buy 1 YES @ 0.39")
     own.get_by_text("Change", exact=True).click()
     own.get_by_label("Price").fill("0.41")
-    with page.expect_response(re.compile("/own/")):
-        held[0].continue_()
+    page.route(OWN_LIST, lambda route: route.continue_())  # before the one above
+    with page.expect_response(OWN_LIST):
+        for route in held:
+            route.continue_()
     page.wait_for_timeout(300)
     expect(own.get_by_label("Price")).to_have_value("0.41")
     own.get_by_role("button", name="Save").click()
