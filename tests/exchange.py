@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 
 from tests.forks import ROOT, Fork, run
+from tests.patience import PATIENCE_SECONDS
 from tests.servers import Child, find_free_port
 
-READY_SECONDS = 60
 COMMAND_SECONDS = 300
 
 
@@ -98,7 +98,7 @@ class Exchange:
             self.children[role] = child
         return child
 
-    def wait_ready(self, *, seconds: float = READY_SECONDS) -> None:
+    def wait_ready(self, *, seconds: float = PATIENCE_SECONDS) -> None:
         self.children["web"].wait_until(self.is_ready, seconds=seconds)
 
     def is_ready(self) -> bool:

@@ -25,8 +25,8 @@ from typing import Any, Protocol
 import psycopg
 import redis
 
-START_SECONDS = 30
-STOP_SECONDS = 15
+from tests.patience import PATIENCE_SECONDS
+
 SERVER_PORTS = range(20_000, 32_768)  # below those of outgoing connections
 HELD_PORTS: list[socket.socket] = []
 UNPRIVILEGED_USER = "nobody"
@@ -88,7 +88,7 @@ class Child:
     def read_log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
-    def wait_until(self, is_up: Callable[[], bool], *, seconds: float = START_SECONDS) -> None:
+    def wait_until(self, is_up: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> None:
         """Return once `is_up` says so; raise with the log's end when it dies or takes too long."""
         give_up_at = time.monotonic() + seconds
         while time.monotonic() < give_up_at:
@@ -112,12 +112,12 @@ class Child:
         self.process.wait()
 
     def stop(self, *, with_signal: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to end, make it end after STOP_SECONDS; return its exit code."""
+        """Ask it to end, make it end after PATIENCE_SECONDS; return its exit code."""
         if self.is_running():
             self.process.send_signal(with_signal)
             self.process.send_signal(signal.SIGCONT)  # a frozen process hears only SIGKILL
         try:
-            return self.process.wait(STOP_SECONDS)
+            return self.process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
@@ -158,7 +158,7 @@ class PostgresServer(Server):
             shutil.chown(self.home, self.user)
         initdb = self._spawn("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8",
                              "--locale=C", "--no-sync")  # fmt: skip
-        if initdb.process.wait(START_SECONDS) != 0:
+        if initdb.process.wait(PATIENCE_SECONDS) != 0:
             raise RuntimeError(f"initdb failed:\n{initdb.read_log()}")
         self.start()
 
@@ -259,7 +259,7 @@ def freeze(pid: int) -> None:
     They go on for milliseconds after the signal: long enough to answer a client or to commit.
     """
     os.kill(pid, signal.SIGSTOP)
-    give_up_at = time.monotonic() + STOP_SECONDS
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while _read_thread_states(pid) != {"T"}:
         assert time.monotonic() < give_up_at, f"process {pid} does not stop"
         time.sleep(0.001)

@@ -7,9 +7,8 @@ import pytest
 
 from kernel.breaker import REDIS_AWAY
 from kernel.channel_layer import PubSubLayer
+from tests.patience import PATIENCE_SECONDS
 from tests.servers import RedisServer
-
-BACK_SECONDS = 10
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ async def layer(redis_server: RedisServer) -> AsyncIterator[PubSubLayer]:
 
 
 async def receive(layer: PubSubLayer, channel: str) -> dict[str, object]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         message: dict[str, object] = await layer.receive(channel)
         return message
 
@@ -72,7 +71,7 @@ async def test_a_redis_that_was_restarted_is_published_to_without_a_fault(
         await layer.send(channel, {"type": "lost"})
     redis_server.start()
     await layer.send(channel, {"type": "early"})  # nobody is subscribed yet
-    async with asyncio.timeout(BACK_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         hearing = asyncio.create_task(layer.receive(channel))
         while not hearing.done():
             await layer.send(channel, {"type": "after"})

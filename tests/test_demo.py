@@ -23,6 +23,7 @@ from predex_client import Client
 from tests.compat.sdks import find_sdk
 from tests.exchange import ROOT, Exchange, program_environment, run_manage
 from tests.faults.seed import seed as seed_world
+from tests.patience import PATIENCE_SECONDS
 from trading.demo.catalogue import MARKETS
 
 DOCUMENT = (ROOT / "docs" / "bots.md").read_text()
@@ -180,7 +181,11 @@ def demo(running):
 
 
 def get(exchange, path):
-    return httpx.get(f"{exchange.base_url}/api/v1/{path}").raise_for_status().json()
+    return (
+        httpx.get(f"{exchange.base_url}/api/v1/{path}", timeout=PATIENCE_SECONDS)
+        .raise_for_status()
+        .json()
+    )
 
 
 def wait_until(is_so, seconds=BOOKS_SECONDS_MAX):
@@ -212,7 +217,9 @@ def test_the_bots_of_the_documents_trade_on_a_running_exchange(make_demo):
     lines = run_program("-m", "bots.example", **environment)
     assert lines[-1] == "open 0.00 of 1.00 at None"
     headers = {"X-API-Key": key}
-    orders = httpx.get(f"{exchange.base_url}/api/v1/orders", headers=headers).json()["results"]
+    orders = httpx.get(
+        f"{exchange.base_url}/api/v1/orders", headers=headers, timeout=PATIENCE_SECONDS
+    ).json()["results"]
     assert [order["price"] for order in orders] == ["0.5000"]
     first_order = FIRST_ORDER.replace("http://127.0.0.1:8000", exchange.base_url)
     [line] = run_program("-I", "-c", first_order)
@@ -243,7 +250,7 @@ def test_a_kalshi_bot_takes_five_minutes_word_for_word(demo, tmp_path):
     script = "set -e\n" + make_key.replace("pdx_...", key) + run
     done = subprocess.run(
         ["bash", "-c", at(exchange, script)],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=2 * PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     balance, order, cancelled, *heard = done.stdout.splitlines()
@@ -273,7 +280,7 @@ def run_program(*arguments: str, **environment: str) -> list[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -334,7 +341,9 @@ def test_a_server_with_a_maker_quotes_every_book_is_in_no_leaderboard_and_leaves
     wait_until(lambda: count_levels(exchange, slug) == (3, 3))
     headers = {"X-API-Key": trader.key}
     order = {"market": slug, "side": "buy", "type": "market", "quantity": "30"}
-    answer = httpx.post(f"{exchange.base_url}/api/v1/orders", json=order, headers=headers)
+    answer = httpx.post(
+        f"{exchange.base_url}/api/v1/orders", json=order, headers=headers, timeout=PATIENCE_SECONDS
+    )
     assert (answer.status_code, answer.json()["filled"]) == (201, "30.00")
     wait_until(lambda: best_bid(exchange, slug) == "0.4900")  # it has sold 30: YES is worth more
     with Client(exchange.base_url, trader.key) as client:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.exchange import ROOT, Exchange, program_environment, run_manage
+from tests.patience import PATIENCE_SECONDS
 from tests.servers import find_free_port
 
 STOP_SECONDS_MAX = 12
@@ -28,14 +29,18 @@ def embedded(sqlite_databases, tmp_path_factory) -> Iterator[Exchange]:
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.soak)])
 def test_serve_answers_is_back_after_a_kill_and_stops_when_asked(make_exchange, kind):
     exchange = make_exchange(kind)
-    assert httpx.get(f"{exchange.base_url}/health").json()["status"] == "ok"
-    assert httpx.get(f"{exchange.base_url}/ready").json()["status"] == "ok"
+    assert (
+        httpx.get(f"{exchange.base_url}/health", timeout=PATIENCE_SECONDS).json()["status"] == "ok"
+    )
+    assert (
+        httpx.get(f"{exchange.base_url}/ready", timeout=PATIENCE_SECONDS).json()["status"] == "ok"
+    )
     exchange.kill("web")
     assert not exchange.is_ready()
     del exchange.environment["SITE_URL"]  # a site without a name is reached at its own port
     exchange.start()
-    assert httpx.get(f"{exchange.base_url}/ready").status_code == 200
-    page = httpx.get(exchange.base_url).text
+    assert httpx.get(f"{exchange.base_url}/ready", timeout=PATIENCE_SECONDS).status_code == 200
+    page = httpx.get(exchange.base_url, timeout=PATIENCE_SECONDS).text
     assert f'property="og:image" content="{exchange.base_url}/static/preview.png"' in page
     started = time.monotonic()
     assert exchange.children["web"].stop() == 0
@@ -47,7 +52,7 @@ def test_serve_shows_the_console_alone_how_to_become_the_first_operator(embedded
     exchange = embedded
     [address] = re.findall(r"^ +(http\S+)$", exchange.log(), re.MULTILINE)
     assert address.startswith(f"{exchange.base_url}/setup/?key=")
-    with httpx.Client(base_url=exchange.base_url) as browser:
+    with httpx.Client(base_url=exchange.base_url, timeout=PATIENCE_SECONDS) as browser:
         page = browser.get(address)
         token, *_ = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
         key = address.partition("key=")[2]
@@ -86,7 +91,8 @@ def run_all(*commands: str, environment: dict[str, str]) -> dict[str, str]:
     """Run commands of `manage.py` one after another in one process; return how each one ended."""
     done = subprocess.run(
         [sys.executable, "-c", RUN_ALL, *commands],
-        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        env=environment, cwd=ROOT, capture_output=True, text=True, check=False,
+        timeout=PATIENCE_SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

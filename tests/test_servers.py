@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from tests.exchange import ROOT
+from tests.patience import PATIENCE_SECONDS
 from tests.servers import SERVER_PORTS, Child, find_free_port, freeze, thaw
 
 
@@ -93,7 +94,7 @@ def test_a_server_dies_with_the_test_run_that_started_it(tmp_path, start):
     run.wait_until(lambda: run.read_log().endswith("\n"))
     grandchild = int(run.read_log())
     run.kill()
-    give_up_at = time.monotonic() + 10
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while is_alive(grandchild) and time.monotonic() < give_up_at:
         time.sleep(0.02)
     assert not is_alive(grandchild)

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from predex.checks import SECRETS, compute_faults, refuse_unsafe
 from predex.stores import configure_database
 from tests.exchange import ROOT, program_environment
+from tests.patience import PATIENCE_SECONDS
 
 SAFE: dict[str, Any] = {
     "DEBUG": False,
@@ -154,7 +155,7 @@ def test_the_program_does_not_start_without_its_secrets(tmp_path):
     del environment["API_KEY_PEPPER"]
     done = subprocess.run(
         [sys.executable, ROOT / "manage.py", "migrate"],
-        env=environment, capture_output=True, text=True, timeout=60, check=False,
+        env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.strip() == (
@@ -194,7 +195,7 @@ def test_celery_does_not_start_on_what_it_can_not_read(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "celery", "--workdir", ROOT, "-A", "predex", "worker"],
         env={**environment, "ENGINE_SHARDS": "0"},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.strip() == (

@@ -10,6 +10,7 @@ import pytest
 from tests.browser.markets import open_market
 from tests.e2e.people import PASSWORD, Person, become_operator
 from tests.exchange import Exchange
+from tests.patience import PATIENCE_SECONDS
 
 PAGES = [
     "/",
@@ -42,7 +43,7 @@ def collected(make_exchange) -> Exchange:
 def test_whatever_a_page_needs_is_there_for_ever(collected):
     operator = become_operator(collected)
     open_market(operator, "static")
-    with httpx.Client(base_url=collected.base_url) as client:
+    with httpx.Client(base_url=collected.base_url, timeout=PATIENCE_SECONDS) as client:
         found = list(walk(client, PAGES))
         log_in(client, operator)
         found += walk(client, ADMIN_PAGES)

@@ -11,6 +11,7 @@ from asgiref.testing import ApplicationCommunicator
 
 from predex.asgi import application
 from tests.api.exchange import make_key
+from tests.patience import PATIENCE_SECONDS
 from trading import tasks
 from trading.models import CancelTimer, Order
 from trading.pipeline import cancel_timers
@@ -173,7 +174,7 @@ async def connect(caller, scopes=("read", "trade")):
 async def wait_for_none_open(caller):
     """Until neither orders nor the timer of a connection are left."""
     timers = CancelTimer.objects.filter(account=caller.account, kind=CancelTimer.Kind.SOCKET)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             if not await count_open(caller) and not await timers.acount():
                 return

@@ -8,6 +8,7 @@ from accounts.models import User
 from kernel import cache
 from markets.models import Exchange, Market
 from tests.api.exchange import order
+from tests.patience import PATIENCE_SECONDS
 from tests.trading import world
 from trading.engine import engine
 from trading.engine.commands import Fire
@@ -214,7 +215,7 @@ def fail_to_fire(monkeypatch, order_id, *, gives_up=False):
 
 
 async def wait_until_fired(caller, order_id):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             shown = (await caller.get(f"orders/{order_id}")).json()
             if shown["status"] != "untriggered":

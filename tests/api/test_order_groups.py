@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from asgiref.sync import sync_to_async
 
+from tests.patience import PATIENCE_SECONDS
 from trading import tasks
 from trading.pipeline.gateway import get_gateway
 
@@ -25,7 +26,7 @@ async def act(caller, group, what):
 
 async def start_engine(inside):
     await inside.start_engine()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             if not get_gateway().is_away(0):
                 return

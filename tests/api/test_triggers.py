@@ -3,6 +3,7 @@
 import asyncio
 
 from tests.api.exchange import order
+from tests.patience import PATIENCE_SECONDS
 from trading.models import Order
 
 
@@ -14,7 +15,7 @@ async def trade_at(inside, market, price):
 
 async def wait_for_status(caller, order_id, status):
     """What is triggered may be fired by the batch after the one that answered."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             shown = (await caller.get(f"orders/{order_id}")).json()
             if shown["status"] == status:

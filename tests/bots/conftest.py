@@ -18,8 +18,8 @@ from tests.databases import SqliteDatabases
 from tests.e2e.people import Person
 from tests.exchange import Exchange
 from tests.faults.seed import PASSWORD, World, seed
+from tests.patience import PATIENCE_SECONDS
 
-SECONDS = 15.0
 MAKE_KEY = """
 from accounts.actions import do_create_api_key
 from accounts.models import Account
@@ -141,7 +141,7 @@ def is_current(engine: TradingEngine) -> bool:
     return bool(books) and all(book.is_current for book in books)
 
 
-async def until(is_so: Callable[[], Any], seconds: float = SECONDS) -> None:
+async def until(is_so: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> None:
     give_up_at = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < give_up_at, "it did not happen in time"

@@ -30,6 +30,7 @@ from predex_client import Client
 from tests.bots.conftest import Town, build_config, run, until
 from tests.bots.desk import build_market
 from tests.exchange import ROOT
+from tests.patience import PATIENCE_SECONDS
 from tests.servers import find_free_port
 
 A = Key("v", "a")
@@ -223,7 +224,7 @@ async def test_the_engine_stops_while_it_waits_for_a_venue_that_says_nothing(
         running = asyncio.create_task(engine.run())
         await asyncio.wait_for(asked.wait(), 5)
         engine.stop.set()
-        assert await asyncio.wait_for(running, 2) is False
+        assert await asyncio.wait_for(running, PATIENCE_SECONDS) is False
 
 
 async def test_a_venue_that_can_t_say_its_markets_has_the_same(
@@ -296,9 +297,8 @@ def test_the_process_serves_its_metrics_trades_on_paper_and_stops_cleanly(
         cwd=ROOT, env=os.environ | {"KEY": town.keys[1]}, stdout=log, stderr=log,
     )  # fmt: skip
     try:
-        filled = 'execution_fills_total{executor="paper",strategy="bargains"} 1.0'
-        text = wait_for_metrics(port, filled)
         for name in (
+            'execution_fills_total{executor="paper",strategy="bargains"} 1.0',
             'adapter_events_total{event_type="BookSnapshot",venue="here"}',
             'adapter_event_latency_ms_count{event_type="BookSnapshot",venue="here"}',
             'strategy_signals_total{strategy="bargains",venue="here"}',
@@ -307,27 +307,26 @@ def test_the_process_serves_its_metrics_trades_on_paper_and_stops_cleanly(
             'execution_e2e_latency_us_count{strategy="bargains"}',
             "execution_kill_switch 0.0",
         ):
-            assert name in text
+            wait_for_metrics(port, name)
         engine.send_signal(signal.SIGUSR1)
         wait_for_metrics(port, "execution_kill_switch 1.0")
         engine.send_signal(signal.SIGTERM)
-        assert engine.wait(30) == 0
+        assert engine.wait(PATIENCE_SECONDS) == 0
     finally:
         engine.kill()
     assert list(town.clients[1].orders(market=slug)) == [], "paper sends nothing"
 
 
-def wait_for_metrics(port: int, line: str) -> str:
-    give_up_at = time.monotonic() + 40
+def wait_for_metrics(port: int, line: str) -> None:
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     text = ""
     while line not in text:
         assert time.monotonic() < give_up_at, text
         time.sleep(0.2)
         try:
-            text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+            text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_SECONDS).text
         except httpx.TransportError:
             continue
-    return text
 
 
 @pytest.mark.soak

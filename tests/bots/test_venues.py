@@ -20,6 +20,7 @@ from bots.engine.metrics import Metrics
 from bots.engine.program import TradingEngine
 from predex_client import Client
 from tests.bots.conftest import Town, build_config, run, until
+from tests.patience import PATIENCE_SECONDS
 
 KINDS = ("predex", "kalshi", "polymarket")
 Levels = dict[int, int]
@@ -105,7 +106,7 @@ def pay_out(town: Town, *, void: bool) -> str:
     else:
         said = {"payout": ["0.3", "0.7"], "evidence_text": "seen"}
         town.operate(f"markets/{slug}/resolve", said)
-    give_up_at = time.monotonic() + 15
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while town.clients[0].market(slug).status not in ("settled", "voided"):
         assert time.monotonic() < give_up_at
         time.sleep(0.1)
@@ -114,7 +115,7 @@ def pay_out(town: Town, *, void: bool) -> str:
 
 def read_token(town: Town, slug: str) -> str:
     """Return the token of YES at the Polymarket-compatible door."""
-    row = httpx.get(f"{town.url}/poly/gamma/markets/slug/{slug}").json()
+    row = httpx.get(f"{town.url}/poly/gamma/markets/slug/{slug}", timeout=PATIENCE_SECONDS).json()
     yes: str = json.loads(row["clobTokenIds"])[0]
     return yes
 

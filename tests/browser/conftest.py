@@ -14,16 +14,17 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.chromium import CHROMIUM, FLAGS, NO_CHROMIUM
 from tests.browser.town import Town, build_town
-from tests.browser.visitors import WAIT_MS, Visitor
+from tests.browser.visitors import Visitor
 from tests.databases import SqliteDatabases
 from tests.e2e.people import Person, become_operator
 from tests.exchange import Exchange
+from tests.patience import PATIENCE_SECONDS
 
 LOG_CHARACTERS_SHOWN = 4_000
 # People of a module come one after another from one address.
 UNHURRIED = {"FEED_SOCKETS_PER_ADDRESS_MAX": "500", "JWT_ACCESS_SECONDS": "7200"}
 
-expect.set_options(timeout=WAIT_MS)
+expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
 
 VisitorFactory = Callable[..., Visitor]
 Join = Callable[[str], Person]

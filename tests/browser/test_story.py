@@ -14,9 +14,10 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Join, VisitorFactory
 from tests.browser.markets import name_outcomes, open_market, settle_market
 from tests.browser.ticket import Ticket, expect_toast
-from tests.browser.visitors import PHONE, WAIT_MS
+from tests.browser.visitors import PHONE
 from tests.e2e.people import PASSWORD, Person, wait_for
 from tests.exchange import Exchange
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
 
@@ -275,7 +276,7 @@ def test_the_csv_files_open_with_the_right_sums(
 
 def download(page: Page, folder: Path) -> list[Row]:
     """Click on "CSV" and read what comes."""
-    with page.expect_download(timeout=WAIT_MS) as download:
+    with page.expect_download(timeout=PATIENCE_SECONDS * 1_000) as download:
         page.get_by_role("link", name="CSV").click()
     path = folder / download.value.suggested_filename
     download.value.save_as(path)

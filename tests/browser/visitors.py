@@ -15,10 +15,10 @@ from playwright.sync_api import (
 )
 
 from tests.e2e.people import PASSWORD, Person, wait_for
+from tests.patience import PATIENCE_SECONDS
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
-WAIT_MS = 20_000
 POLL_MS = 20
 TEXT_CHARACTERS_SHOWN = 3_000
 
@@ -77,7 +77,7 @@ class Visitor:
         options = {"viewport": DESKTOP, "locale": "en-GB", "timezone_id": "Europe/Berlin"}
         self.context = browser.new_context(base_url=base_url, **{**options, **context})
         self.context.add_init_script(NOTE_BREACHES)
-        self.context.set_default_timeout(WAIT_MS)
+        self.context.set_default_timeout(PATIENCE_SECONDS * 1_000)
         self.faults: list[str] = []
         self.page: Page = self.context.new_page()
         self.page.on("console", self._note_console)

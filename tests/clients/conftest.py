@@ -14,8 +14,8 @@ from tests.clients.receiver import Receiver
 from tests.databases import SqliteDatabases
 from tests.exchange import Exchange
 from tests.faults.seed import World, seed
+from tests.patience import PATIENCE_SECONDS
 
-SECONDS = 10.0
 PASSWORD = "four words that nobody guesses"
 
 
@@ -106,7 +106,7 @@ async def read(feed: AsyncFeed) -> AsyncIterator[list[Event]]:
         await asyncio.gather(events.reading, return_exceptions=True)
 
 
-async def until(is_so: Callable[[], bool], seconds: float = SECONDS) -> None:
+async def until(is_so: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     give_up_at = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < give_up_at, "it did not happen in time"

@@ -12,8 +12,9 @@ from shutil import copytree, ignore_patterns
 
 import pytest
 
-from tests.clients.conftest import SECONDS, Town
+from tests.clients.conftest import Town
 from tests.clients.test_descriptions import PACKAGE
+from tests.patience import PATIENCE_SECONDS
 
 EXAMPLES = sorted((PACKAGE / "examples").glob("*.py"))
 LINES_MAX = 30
@@ -45,7 +46,7 @@ def start(town: Town) -> Iterator[Start]:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + SECONDS
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while not is_so():
         assert time.monotonic() < give_up_at, "it did not happen in time"
         time.sleep(0.05)
@@ -57,7 +58,7 @@ def test_each_example_is_short_and_run_here() -> None:
 
 
 def test_the_agent_registers_and_trades(town: Town, start: Start) -> None:
-    lines = start("agent.py", town.url).communicate(timeout=30)[0].splitlines()
+    lines = start("agent.py", town.url).communicate(timeout=PATIENCE_SECONDS)[0].splitlines()
     assert lines[0].endswith("it would be open and hold 0.050000")
     assert lines[1] == "open 0.00 of 1.00"
 
@@ -81,7 +82,11 @@ def test_the_taker_of_news_buys_what_is_worth_more(town: Town, start: Start) -> 
     slug = town.slugs[2]
     town.client(1).place(slug, "sell", 4, "0.60")
     news = f"{slug} YES 0.90\n{slug} YES 0.50\n{slug} NO 1.50\n"
-    lines = start("news.py", key=town.keys[0]).communicate(news, timeout=30)[0].splitlines()
+    lines = (
+        start("news.py", key=town.keys[0])
+        .communicate(news, timeout=PATIENCE_SECONDS)[0]
+        .splitlines()
+    )
     assert lines == [
         f"{slug} YES 0.90 4.00 at 0.600000",
         f"{slug} YES 0.50 0.00 at None",

@@ -28,7 +28,8 @@ from predex_client import (
     TradesEvent,
 )
 from predex_client.session import Received
-from tests.clients.conftest import PASSWORD, SECONDS, Town, new_name, read, until
+from tests.clients.conftest import PASSWORD, Town, new_name, read, until
+from tests.patience import PATIENCE_SECONDS
 
 
 class Wire:
@@ -270,13 +271,15 @@ async def test_a_key_that_is_revoked_ends_the_feed(town: Town) -> None:
     assert key is not None
     async with AsyncFeed(town.url, key.secret) as feed:
         await feed.subscribe("me")
-        async with httpx.AsyncClient(base_url=f"{town.url}/api/v1/") as api:
+        async with httpx.AsyncClient(
+            base_url=f"{town.url}/api/v1/", timeout=PATIENCE_SECONDS
+        ) as api:
             log_in = await api.post("auth/login", json={"email": email, "password": password})
             headers = {"Authorization": f"Bearer {log_in.json()['access']}"}
             revoked = await api.delete(f"keys/{key.id}", headers=headers)
         assert revoked.status_code == 204
         with pytest.raises(NotAuthenticatedError):
-            await asyncio.wait_for(read_to_the_end(feed), SECONDS)
+            await asyncio.wait_for(read_to_the_end(feed), PATIENCE_SECONDS)
 
 
 async def read_to_the_end(feed: AsyncFeed) -> None:

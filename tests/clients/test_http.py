@@ -31,8 +31,9 @@ from predex_client import (
     models,
 )
 from tests.api.exchange import run_exchange, set_user_rates
-from tests.clients.conftest import PASSWORD, SECONDS, Town, new_name
+from tests.clients.conftest import PASSWORD, Town, new_name
 from tests.clients.test_descriptions import METHODS
+from tests.patience import PATIENCE_SECONDS
 
 TEXTS = {"announcement": "", "updated_at": "2026-07-01T12:00:00.000000Z"}
 OK = {"trading_halted": False, "maintenance": False, **TEXTS}
@@ -133,7 +134,7 @@ def trade(client: Client, other: Client, slug: str) -> None:
 
 def wait_for_candle(client: Client, slug: str) -> models.Candle:
     """Candles follow trades within seconds."""
-    give_up_at = time.monotonic() + SECONDS
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < give_up_at:
         for candle in client.candles(slug, start=datetime.now(UTC) - timedelta(hours=1)):
             if candle.trades:
@@ -206,7 +207,7 @@ def manage_webhooks(member: Client, url: str) -> None:
 
 
 def wait_for_delivery(member: Client, webhook_id: str) -> None:
-    give_up_at = time.monotonic() + SECONDS
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while not list(member.deliveries(webhook_id, state="delivered")):
         assert time.monotonic() < give_up_at, list(member.deliveries(webhook_id))
         time.sleep(0.1)

@@ -19,7 +19,8 @@ from predex_client import (
     UnexpectedAnswerError,
     verify_webhook,
 )
-from tests.clients.conftest import SECONDS, Town, new_name
+from tests.clients.conftest import Town, new_name
+from tests.patience import PATIENCE_SECONDS
 from trading.notifications.webhook_sender import sign
 
 
@@ -127,7 +128,7 @@ def test_what_a_webhook_receives_is_verified_and_read(town: Town, hooked) -> Non
     member, secret, path = hooked
     order = member.place(town.slugs[0], "buy", 1, "0.10")
     member.cancel(order.id)
-    headers, body = town.receiver.wait_for(path, SECONDS)
+    headers, body = town.receiver.wait_for(path, PATIENCE_SECONDS)
     lower = {name.lower(): value for name, value in headers.items()}
     for sent in (headers, lower):
         message = verify_webhook(secret, sent, body)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from tests.compat.conftest import Site
 from tests.e2e.people import Person, wait_for
+from tests.patience import PATIENCE_SECONDS
 
 PATH = "/trade-api/v2"
 FIELDS: dict[str, list[str]] = json.loads(
@@ -34,7 +35,7 @@ class Program:
             f"{site.exchange.base_url}{PATH}/api_keys/generate",
             json={"name": "bot", "key_type": kind, "scopes": scopes.split()},
             headers={"X-API-Key": trader.key},
-            timeout=10,
+            timeout=PATIENCE_SECONDS,
         )
         assert answer.status_code == 201, answer.text
         made = answer.json()
@@ -50,7 +51,7 @@ class Program:
     def _take(self, site: Site, key_id: str, pem: str) -> None:
         self.key_id, self.pem = key_id, pem
         self.key = serialization.load_pem_private_key(self.pem.encode(), None)
-        self.http = httpx.Client(base_url=site.exchange.base_url, timeout=10)
+        self.http = httpx.Client(base_url=site.exchange.base_url, timeout=PATIENCE_SECONDS)
 
     def sign(self, method: str, path: str, *, late_ms: int = 0) -> dict[str, str]:
         timestamp = str(int(time.time() * 1_000) - late_ms)

@@ -12,7 +12,7 @@ import time
 import uuid
 from typing import Any
 
-SECONDS = 20
+SECONDS = 60
 
 
 class Calls:

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-SECONDS = 20
+SECONDS = 60
 CHANNELS = ("ticker", "trade", "fill", "market_positions", "user_orders", "order_group_updates",
             "orderbook_delta")  # fmt: skip
 """The last one begins with a message of its own, after which all are live."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-SECONDS = 60
+SECONDS = 240
 
 
 def find_sdk(name: str) -> Path:

@@ -26,6 +26,7 @@ from tests.compat.conftest import Seeded, log_in_operator
 from tests.compat.site import Site
 from tests.exchange import Exchange
 from tests.faults.seed import World
+from tests.patience import PATIENCE_SECONDS
 
 EXAMPLES_EACH = [4, pytest.param(400, marks=[pytest.mark.soak, pytest.mark.timeout(7_200)])]
 ODD: list[Any] = [
@@ -116,7 +117,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, seeded: Seeded) -> Iterator[
 def find_place(site: Site) -> Place:
     exchange, world = site.exchange, site.world
     tickers = [site.market.upper(), site.open("Is this the other one?").upper()]
-    market = httpx.get(f"{exchange.base_url}/poly/gamma/markets").json()[0]
+    market = httpx.get(f"{exchange.base_url}/poly/gamma/markets", timeout=PATIENCE_SECONDS).json()[
+        0
+    ]
     tokens = json.loads(market["clobTokenIds"])
     names = {
         **dict.fromkeys(("ticker", "event", "event_ticker", "market_ticker"), tickers),
@@ -155,7 +158,7 @@ def to_query(values: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.timeout(600)
 def test_no_request_in_kalshis_form_is_answered_with_a_500(place: Place, examples: int):
     key = {"X-API-Key": place.world.traders[0].key}
-    http = httpx.Client(base_url=place.exchange.base_url, headers=key, timeout=30)
+    http = httpx.Client(base_url=place.exchange.base_url, headers=key, timeout=PATIENCE_SECONDS)
     query = place.fields(Query)
     made: list[str] = []
     failures: list[str] = []
@@ -194,7 +197,7 @@ def quote(value: Any) -> str:
 @pytest.mark.parametrize("examples", EXAMPLES_EACH)
 @pytest.mark.timeout(600)
 def test_no_request_in_polymarkets_form_is_answered_with_a_500(place: Place, examples: int):
-    http = httpx.Client(base_url=place.exchange.base_url, timeout=30)
+    http = httpx.Client(base_url=place.exchange.base_url, timeout=PATIENCE_SECONDS)
     failures: list[str] = []
     answered: set[str] = set()
     for pattern in urlpatterns[:-1]:
@@ -248,6 +251,6 @@ async def send_commands(place: Place, commands: list[Any]) -> None:
             await connection.send(json.dumps(command))
             await asyncio.sleep(0.05)  # as many as a socket may send
         await connection.send('{"id": 424242, "cmd": "list_subscriptions"}')
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while json.loads(await connection.recv()).get("id") != 424242:
                 pass

@@ -12,6 +12,7 @@ import pytest
 from tests.compat.conftest import Site
 from tests.compat.kalshi import PATH, Town, assert_fields
 from tests.e2e.people import wait_for
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def candles(**query: Any) -> dict[str, Any]:
 
 
 def test_market_data_is_public_and_has_every_field_of_every_year(town: Town):
-    http = httpx.Client(base_url=f"{town.site.exchange.base_url}{PATH}/", timeout=10)
+    http = httpx.Client(base_url=f"{town.site.exchange.base_url}{PATH}/", timeout=PATIENCE_SECONDS)
 
     def get(path: str, **query: Any) -> Any:
         answer = http.get(path, params=query or None)
@@ -110,7 +111,7 @@ def test_results_are_told_in_the_words_that_a_program_knows(town: Town):
     for agent in ("OpenAPI-Generator/2.1.0/python", "OpenAPI-Generator/3.2.0/python"):
         headers = {"User-Agent": agent}
         url = f"{town.site.exchange.base_url}{PATH}/markets/{town.void}"
-        old = httpx.get(url, headers=headers).json()["market"]
+        old = httpx.get(url, headers=headers, timeout=PATIENCE_SECONDS).json()["market"]
         assert (old["status"], old["result"]) == ("settled", "")
     [row] = town.bob.get("portfolio/settlements", ticker=town.settled)["settlements"]
     assert_fields("Settlement", row)

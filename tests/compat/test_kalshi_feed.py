@@ -28,6 +28,7 @@ from tests.exchange import ROOT
 from tests.feed.conftest import Client, Floor, Site, serve
 from tests.feed.conftest import floor as floor
 from tests.feed.conftest import make_key as make_key
+from tests.patience import PATIENCE_SECONDS
 from tests.trading.world import buy, cancel, sell
 from trading.feed.relays import ShownBook
 from trading.feed.replica import TapeTrade
@@ -59,7 +60,7 @@ class Program:
             assert (await self.receive())["type"] == "subscribed"
 
     async def receive(self) -> dict[str, Any]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             frame: dict[str, Any] = json.loads(await self.connection.recv())
         return frame
 
@@ -136,7 +137,7 @@ async def test_every_ten_seconds_there_is_a_heartbeat(site: Site, connect_as, fl
             super().process_event(event)
 
     client = await site.connect("/trade-api/ws/v2", create_connection=Pinged)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert [await pings.get() for _ in range(2)] == [b"heartbeat"] * 2
     await (await client.connection.ping())
 

@@ -16,9 +16,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.compat.conftest import Site
 from tests.compat.kalshi import Program, Town
+from tests.patience import PATIENCE_SECONDS
 
 WS_PATH = "/trade-api/ws/v2"
-SECONDS = 10
 
 FIELDS: dict[str, str] = {
     "orderbook_snapshot": "market_ticker market_id yes_dollars_fp no_dollars_fp yes no",
@@ -70,7 +70,7 @@ class Listener:
         return self._kept.pop(0) if self._kept else await self._receive()
 
     async def _receive(self) -> dict[str, Any]:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             frame: dict[str, Any] = json.loads(await self.connection.recv())
         assert abs(frame["sending_ts_ms"] - time.time() * 1_000) < 60_000
         if frame["type"] in NUMBERED:
@@ -484,5 +484,5 @@ Group.objects.get(slug="friends").memberships.filter(user__handle={0!r}).delete(
 
 
 def test_the_path_answers_http_with_an_error(town: Town):
-    answer = httpx.get(f"{town.site.exchange.base_url}{WS_PATH}")
+    answer = httpx.get(f"{town.site.exchange.base_url}{WS_PATH}", timeout=PATIENCE_SECONDS)
     assert answer.status_code == 404

@@ -19,6 +19,7 @@ import pytest
 from compat.mcp.tools import TOOLS
 from tests.compat.site import Site
 from tests.exchange import ROOT
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -152,7 +153,10 @@ def test_without_a_valid_key_nothing_is_answered(site: Site):
     url = f"{site.exchange.base_url}/mcp"
     for headers in ({}, {"Authorization": "Bearer px_wrong"}, {"X-API-Key": "nonsense"}):
         answer = httpx.post(
-            url, json={"jsonrpc": "2.0", "id": 1, "method": "ping"}, headers=headers
+            url,
+            json={"jsonrpc": "2.0", "id": 1, "method": "ping"},
+            headers=headers,
+            timeout=PATIENCE_SECONDS,
         )
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
@@ -195,7 +199,7 @@ def test_odd_messages_are_refused_and_never_a_500(site: Site, version: str):
         "Accept": "application/json, text/event-stream",
         **({"MCP-Protocol-Version": version} if version else {}),
     }
-    with httpx.Client(headers=headers, timeout=10) as http:
+    with httpx.Client(headers=headers, timeout=PATIENCE_SECONDS) as http:
         for body in ODD:
             answer = http.post(f"{site.exchange.base_url}/mcp", content=body)
             assert answer.status_code < 500, (body[:80], answer.text)
@@ -237,7 +241,7 @@ async def test_the_limits_of_the_api_hold(site: Site):
     secret, code = make_reader(site), ""
     async with connect(site, secret) as client:
         site.exchange.manage("shell", "-c", change)
-        async with asyncio.timeout(10):  # the policy is read again after a while
+        async with asyncio.timeout(PATIENCE_SECONDS):  # the policy is read again after a while
             while code != "too_many_requests":
                 result = await client.call_tool("my_account", {})
                 code = result.structured_content.get("code", "")

@@ -11,8 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.compat.arbitrage import Reader, find_arbitrage
 from tests.compat.town import Town, check_hash, find_hidden_leg
-
-SECONDS = 10
+from tests.patience import PATIENCE_SECONDS
 
 
 class Listener:
@@ -23,7 +22,7 @@ class Listener:
         await self.connection.send(json.dumps(message))
 
     async def receive(self) -> dict[str, Any]:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             text = await self.connection.recv()
         frame: dict[str, Any] = json.loads(text)
         return frame
@@ -166,7 +165,7 @@ async def test_a_plain_reader_finds_arbitrage_across_outcomes(town: Town):
     await asyncio.sleep(0.5)
     assert not found.done()
     await place(town, town.nominee, "sell 3 CY @ 0.25")
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         opportunity = await found
     assert opportunity == {"cost": pytest.approx(0.9), "size": 3.0, "kind": "buy every YES"}
 
@@ -175,13 +174,13 @@ async def test_a_socket_is_kept_alive_and_forgets_what_it_left(town: Town):
     yes, no = town.tokens(town.binary)
     async with listen(town, yes, initial_dump=False) as listener:
         await listener.connection.send("PING")
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert await listener.connection.recv() == "PONG"
         await listener.send(operation="subscribe", assets_ids=[no])
         assert (await listener.get("book"))["asset_id"] == no
         await listener.send(operation="unsubscribe", assets_ids=[yes, no])
         await listener.connection.send("PING")
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert await listener.connection.recv() == "PONG"
         await place(town, town.binary, "buy 1 YES @ 0.05")
         with pytest.raises(TimeoutError):

@@ -10,6 +10,7 @@ from compat.polymarket.names import BinaryLeg, build_leg
 from markets.models import Market, Outcome
 from tests.compat.site import Site
 from tests.e2e.people import wait_for
+from tests.patience import PATIENCE_SECONDS
 
 KEYS = (
     "market", "asset_id", "timestamp", "hash", "bids", "asks", "min_order_size", "tick_size",
@@ -22,7 +23,9 @@ class Town:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.http = httpx.Client(base_url=f"{site.exchange.base_url}/poly/", timeout=10)
+        self.http = httpx.Client(
+            base_url=f"{site.exchange.base_url}/poly/", timeout=PATIENCE_SECONDS
+        )
         self.binary = site.market
         self.nominee = self.open(
             "Who is nominated?", kind="categorical", matches_across_outcomes=False,

@@ -17,9 +17,9 @@ from tests.databases import PostgresDatabases
 from tests.deploy.machine import Machine, list_shipped
 from tests.deploy.tools import DEPLOY, find_tool
 from tests.exchange import ROOT
+from tests.patience import PATIENCE_SECONDS
 from tests.servers import find_free_port
 
-READY_SECONDS = 60
 ROLES = ("engine", "engine-standby", "web", "worker", "beat")
 TEMPORARY = "/tmp"  # noqa: S108 - the image's
 SITE_HOST = "predict.example.org"
@@ -124,22 +124,37 @@ def test_the_roles_of_the_compose_file_are_an_exchange(machine: Machine, tmp_pat
         return machine.start(name, command, folder=docker.find("WORKDIR"), environment=values)
 
     machine.environment["DATABASE_PASSWORD_FILE"] = ""  # the tests' server trusts everybody
-    assert run("migrate").process.wait(READY_SECONDS) == 0, machine.children["migrate"].read_log()
+    assert run("migrate").process.wait(PATIENCE_SECONDS) == 0, machine.children[
+        "migrate"
+    ].read_log()
     for role in ROLES:
         run(role)
     url = f"http://127.0.0.1:{ports['8000']}"
-    machine.children["web"].wait_until(lambda: is_ready(url), seconds=READY_SECONDS)
+    machine.children["web"].wait_until(lambda: is_ready(url), seconds=PATIENCE_SECONDS)
     assert "Who opens this address within a day" in machine.children["web"].read_log()
-    assert httpx.get(f"{url}/llms.txt", headers={"Host": SITE_HOST}).status_code == 200
-    page = httpx.get(url, headers={"Host": SITE_HOST}).text
+    assert (
+        httpx.get(
+            f"{url}/llms.txt", headers={"Host": SITE_HOST}, timeout=PATIENCE_SECONDS
+        ).status_code
+        == 200
+    )
+    page = httpx.get(url, headers={"Host": SITE_HOST}, timeout=PATIENCE_SECONDS).text
     [style] = re.findall(r'href="(/static/css/site\.\w+\.css)"', page)  # of the manifest
-    assert httpx.get(f"{url}{style}", headers={"Host": SITE_HOST}).status_code == 200
+    assert (
+        httpx.get(
+            f"{url}{style}", headers={"Host": SITE_HOST}, timeout=PATIENCE_SECONDS
+        ).status_code
+        == 200
+    )
     for role in ROLES:
         assert machine.children[role].is_running(), role
         if role != "engine-standby":
             probe(machine, compose["services"][role]["healthcheck"]["test"], ports, image)
     token = (machine.places["/run/secrets"] / "metrics_token").read_text().strip()
-    assert httpx.get(f"http://127.0.0.1:{ports['9101']}/metrics").status_code == 401
+    assert (
+        httpx.get(f"http://127.0.0.1:{ports['9101']}/metrics", timeout=PATIENCE_SECONDS).status_code
+        == 401
+    )
     figures = [read_figures(port, token) for port in (ports["9101"], standby_port, ports["8000"])]
     assert all("process_resident_memory_bytes" in text for text in figures)
     *of_engines, of_web = figures
@@ -152,7 +167,7 @@ def test_the_roles_of_the_compose_file_are_an_exchange(machine: Machine, tmp_pat
     wait_for(
         lambda: 'predex_task_triggers_total{task="tick"}' in read_figures(ports["9103"], token)
     )
-    assert run("backup").process.wait(READY_SECONDS) == 0, machine.children["backup"].read_log()
+    assert run("backup").process.wait(PATIENCE_SECONDS) == 0, machine.children["backup"].read_log()
     assert len(list(machine.places["/backups"].glob("predex-*.dump"))) == 1
     for role in reversed(ROLES):
         assert machine.children[role].stop() == 0, role
@@ -168,7 +183,7 @@ def collect_static(machine: Machine, docker: Dockerfile) -> None:
         "build", ["/bin/sh", "-c", command], folder="/predex",
         environment={"PATH": path, "PREDEX_ENV_FILE": os.devnull},
     )  # fmt: skip
-    assert child.process.wait(READY_SECONDS) == 0, child.read_log()
+    assert child.process.wait(PATIENCE_SECONDS) == 0, child.read_log()
 
 
 def make_secrets(machine: Machine, compose: dict[str, Any]) -> None:
@@ -184,10 +199,10 @@ def probe(machine: Machine, test: list[str], ports: dict[str, str], image: dict[
     kind, *command = test
     assert kind == "CMD"
     command = [re.sub(r":(\d{4})/", lambda found: f":{ports[found[1]]}/", part) for part in command]
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         child = machine.start("probe", command, folder="/predex", environment=image)
-        if child.process.wait(READY_SECONDS) == 0:
+        if child.process.wait(PATIENCE_SECONDS) == 0:
             return
         time.sleep(0.5)
     raise AssertionError(f"{command} failed")
@@ -201,7 +216,7 @@ def read_figures(port: str, token: str) -> str:
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE_SECONDS
     while not is_so():
         assert time.monotonic() < end
         time.sleep(0.3)

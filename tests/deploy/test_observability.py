@@ -20,6 +20,7 @@ from tests.deploy.tools import DEPLOY, find_tool
 from tests.exchange import Exchange
 from tests.faults.conftest import Setter, set_stage  # noqa: F401 - a fixture
 from tests.faults.seed import World, seed
+from tests.patience import PATIENCE_SECONDS
 from tests.servers import Child, find_free_port
 from trading.models import VerifyRun
 from trading.tasks import tick
@@ -150,7 +151,7 @@ def start_trading_engine(exchange: Exchange, world: World, folder: Path) -> tupl
 
 def has_filled(port: int) -> bool:
     try:
-        shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        shown = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_SECONDS).text
     except httpx.HTTPError:
         return False
     return 'execution_fills_total{executor="paper",strategy="bargains"} 1.0' in shown
@@ -201,7 +202,10 @@ def run_prometheus(program: Path, folder: Path, config: dict[str, Any]) -> tuple
 
 def _is_ready(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/-/ready").status_code == 200
+        return (
+            httpx.get(f"http://127.0.0.1:{port}/-/ready", timeout=PATIENCE_SECONDS).status_code
+            == 200
+        )
     except httpx.HTTPError:
         return False
 
@@ -212,6 +216,6 @@ def ask(url: str, query: str) -> list[dict[str, Any]]:
 
 
 def ask_json(url: str, path: str, **params: str) -> Any:
-    answer = httpx.get(f"{url}{path}", params=params).json()
+    answer = httpx.get(f"{url}{path}", params=params, timeout=PATIENCE_SECONDS).json()
     assert answer["status"] == "success", answer
     return answer["data"]

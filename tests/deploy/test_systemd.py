@@ -24,12 +24,12 @@ from tests.deploy.machine import Machine
 from tests.deploy.tools import DEPLOY, find_tool
 from tests.exchange import Exchange
 from tests.faults.seed import World, seed
+from tests.patience import PATIENCE_SECONDS
 from tests.servers import Child, find_free_port
 
 UNITS = DEPLOY / "systemd"
 SITE_HOST = "predict.example.org"
 CLIENT = "127.0.0.2"
-READY_SECONDS = 60
 INSTANCES = {
     "predex-web": ("",),
     "predex-engine@": ("1", "2"),
@@ -94,8 +94,13 @@ def site(postgres_databases: Any, redis_url: str, tmp_path: Path) -> Iterator[Si
     context, tls_port = start_nginx(machine, nginx, port)
     base_url = f"https://127.0.0.1:{tls_port}"
     transport = httpx.HTTPTransport(verify=context, local_address=CLIENT)
-    http = httpx.Client(base_url=base_url, headers={"Host": SITE_HOST}, transport=transport)
-    machine.children["predex-web"].wait_until(lambda: is_ready(http), seconds=READY_SECONDS)
+    http = httpx.Client(
+        base_url=base_url,
+        headers={"Host": SITE_HOST},
+        transport=transport,
+        timeout=PATIENCE_SECONDS,
+    )
+    machine.children["predex-web"].wait_until(lambda: is_ready(http), seconds=PATIENCE_SECONDS)
     yield Site(machine, world, tls_port, context, http)
     machine.end()
 
@@ -215,7 +220,7 @@ def test_the_units_are_an_exchange_behind_nginx_with_tls(site: Site):
     addresses = {json.loads(line)["address"] for line in read_requests(site.machine)}
     assert CLIENT in addresses  # and not nginx'
     kill_owner(site.machine)
-    end = time.monotonic() + 15
+    end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         placed = site.http.post("/api/v1/orders", json=order, headers=headers)
         if placed.status_code == 201:
@@ -229,7 +234,7 @@ def test_the_units_are_an_exchange_behind_nginx_with_tls(site: Site):
 def receive(socket: Any, kind: str) -> dict[str, Any]:
     """Return the next frame of this type."""
     while True:
-        frame: dict[str, Any] = json.loads(socket.recv(timeout=10))
+        frame: dict[str, Any] = json.loads(socket.recv(timeout=PATIENCE_SECONDS))
         if frame["type"] == kind:
             return frame
 

@@ -11,10 +11,9 @@ import httpx
 from websockets.sync.client import ClientConnection, connect
 
 from tests.exchange import Exchange
+from tests.patience import PATIENCE_SECONDS
 
 PASSWORD = "correct horse battery staple 7"
-WAIT_SECONDS = 15
-FRAME_SECONDS = 5
 
 
 class Person:
@@ -25,7 +24,7 @@ class Person:
         self.handle = handle
         self.email = f"{handle}@example.com"
         self.key = ""
-        self.http = httpx.Client(base_url=f"{exchange.base_url}/api/v1/", timeout=10)
+        self.http = httpx.Client(base_url=f"{exchange.base_url}/api/v1/", timeout=PATIENCE_SECONDS)
 
     def call(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
         """Return the answer's JSON, which must have this status."""
@@ -40,7 +39,7 @@ class Person:
     def verify_email(self) -> None:
         """Follow the link of the mail, and confirm."""
         path = self.find_confirmation()
-        with httpx.Client(base_url=self.exchange.base_url) as browser:
+        with httpx.Client(base_url=self.exchange.base_url, timeout=PATIENCE_SECONDS) as browser:
             page = browser.get(path)
             assert page.status_code == 200, page.text
             token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
@@ -108,7 +107,7 @@ class Listener:
             if is_it(frame):
                 return frame
         while True:
-            frame = json.loads(self.socket.recv(timeout=FRAME_SECONDS))
+            frame = json.loads(self.socket.recv(timeout=PATIENCE_SECONDS))
             assert frame["type"] != "error", frame
             self.frames.append(frame)
             if is_it(frame):
@@ -120,7 +119,7 @@ def become_operator(exchange: Exchange) -> Person:
     operator = Person(exchange, "olivia")
     [address] = re.findall(r"^ +(http\S+/setup/\S+)$", exchange.log(), re.MULTILINE)
     form = {"email": operator.email, "handle": operator.handle, "password": PASSWORD}
-    with httpx.Client(base_url=exchange.base_url) as browser:
+    with httpx.Client(base_url=exchange.base_url, timeout=PATIENCE_SECONDS) as browser:
         page = browser.get(address).text
         [token, *_] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
         form |= {"csrfmiddlewaretoken": token, "key": address.partition("key=")[2]}
@@ -131,8 +130,8 @@ def become_operator(exchange: Exchange) -> Person:
 
 def wait_for(find: Callable[[], Any]) -> Any:
     """Return the first true answer."""
-    give_up_at = time.monotonic() + WAIT_SECONDS
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while not (found := find()):
-        assert time.monotonic() < give_up_at, f"waited {WAIT_SECONDS} s in vain"
+        assert time.monotonic() < give_up_at, f"waited {PATIENCE_SECONDS} s in vain"
         time.sleep(0.05)
     return found

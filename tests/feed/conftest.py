@@ -23,6 +23,7 @@ from accounts.actions import do_create_api_key
 from accounts.models import Account, User
 from kernel.clock import now_us
 from markets.models import Market
+from tests.patience import PATIENCE_SECONDS
 from tests.trading.world import make_account, make_market, own_shard
 from trading.engine.commands import Configure
 from trading.engine.types import MarketStatus
@@ -44,7 +45,6 @@ from trading.pipeline.messages import (
 from trading.pipeline.shard import Shard
 
 NAMES = ("alice", "bob")
-SECONDS = 5.0
 QUIET_SECONDS = 0.3
 
 
@@ -71,7 +71,7 @@ class Client:
         return frame
 
     async def receive_whole(self) -> dict[str, Any]:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             frame = json.loads(await self.connection.recv())
         assert frame.keys() >= {"v", "type", "market", "seq", "prev_seq", "ts", "sent_at"}
         assert frame["v"] == 1
@@ -104,7 +104,7 @@ class Client:
 
     async def wait_closed(self) -> tuple[int | None, str]:
         """Return the code and reason with which the server closes."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             try:
                 while True:
                     await self.connection.recv()
@@ -183,6 +183,11 @@ class Floor:
                 publications.append(committed.publication)
             tasks = tasks[len(committed.replies) :]
         return results, publications
+
+
+def read_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on what is missed is not read from the database: what comes was published."""
+    monkeypatch.setattr("trading.feed.progress.LATE_SECONDS", 600.0)
 
 
 async def publish(publication: bytes) -> None:

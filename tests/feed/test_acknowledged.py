@@ -13,12 +13,12 @@ from websockets.asyncio.client import connect
 from tests.exchange import Exchange
 from tests.faults.seed import Trader, World, seed
 from tests.feed.conftest import Client, Floor, Site
+from tests.patience import PATIENCE_SECONDS
 from tests.trading.world import buy, sell
 from trading.engine.types import MarketStatus
 from trading.feed import reads
 
 ROUNDS = 40
-SECONDS = 10
 
 
 async def test_what_happens_after_subscribed_is_sent_once_on_the_real_servers(
@@ -31,7 +31,9 @@ async def test_what_happens_after_subscribed_is_sent_once_on_the_real_servers(
     )
     [world] = worlds
     maker, *takers = world.traders
-    async with httpx.AsyncClient(base_url=f"{exchange.base_url}/api/v1/") as http:
+    async with httpx.AsyncClient(
+        base_url=f"{exchange.base_url}/api/v1/", timeout=PATIENCE_SECONDS
+    ) as http:
         for number in range(ROUNDS):
             await place(http, maker, world.markets[0].slug, "sell", "gtc")
             await try_round(exchange, http, takers[number % len(takers)], world.markets[0].slug)
@@ -50,7 +52,7 @@ async def try_round(exchange: Exchange, http: httpx.AsyncClient, taker: Trader, 
         assert all(frame["type"] in ("subscribed", "heartbeat") for frame in frames)
         order = await place(http, taker, slug, "buy", "ioc")
         assert order["status"] == "filled"
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not ({"me", "trades"} <= {frame["type"] for frame in frames}):
                 frames.append(json.loads(await socket.recv()))
         trade_id = order["trades"][0]["id"]

@@ -10,6 +10,7 @@ import pytest
 
 from accounts.models import Account
 from tests.feed.conftest import Client, Floor, Site
+from tests.patience import PATIENCE_SECONDS
 from tests.trading.world import buy, make_market, sell
 from trading.engine.commands import CancelAll
 from trading.feed import missed
@@ -56,7 +57,7 @@ class Reader:
                 count -= await self.take(frame)
 
     async def read_until(self, is_done: Callable[[], bool]) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not is_done():
                 await self.read(1)
 

@@ -11,6 +11,7 @@ from accounts.models import Account
 from kernel.ids import new_id
 from markets.models import Market
 from tests.feed.conftest import Client, Floor, Site
+from tests.patience import PATIENCE_SECONDS
 from tests.trading.world import buy, cancel, make_market, make_user, sell
 from trading.actions.results import do_resolve_market
 from trading.engine.commands import CancelAll
@@ -228,13 +229,11 @@ async def test_a_position_in_complete_sets_is_flat_as_in_the_api(floor: Floor, l
     assert [row["position"] for row in shown] == ["0.00", "0.00", "0.00"]
 
 
-async def test_money_that_moves_outside_the_engine_is_sent_within_two_seconds(
-    floor: Floor, listen
-) -> None:
+async def test_money_that_moves_outside_the_engine_is_sent_soon(floor: Floor, listen) -> None:
     client, _ = await listen(floor.alice)
     operator = await in_thread(make_user, "opal", staff=True)
     await in_thread(do_deposit, floor.alice, amount_micros=5_000_000, by=operator)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         frame = await client.get("me")
     assert frame["balance"]["cash"] == "10005.000000"
     assert frame.keys().isdisjoint({"orders", "fills", "positions"})
@@ -260,7 +259,7 @@ async def test_a_lost_publication_is_found_by_heartbeats_too(floor: Floor, liste
     await floor.run(buy(floor.market, floor.alice, 40, 100))
     await client.get("me")
     await floor.run(buy(floor.market, floor.alice, 41, 100), is_lost=True)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             await floor.beat()
             if not await client.hears_nothing(but=("heartbeat", "me")):
@@ -276,7 +275,7 @@ async def test_settlement_is_sent_as_money_and_as_a_position_that_is_gone(
     assert snapshot["positions"]
     await floor.configure(MarketStatus.CLOSED)
     await in_thread(settle, floor.market)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         snapshot = await client.get("me_snapshot")
     assert snapshot["positions"] == []
     assert snapshot["balance"]["cash"] == "10002.000000"

@@ -5,20 +5,20 @@ import asyncio
 import pytest
 
 from tests.feed.books import LocalBook
-from tests.feed.conftest import Client, Floor, Site, publish
+from tests.feed.conftest import Client, Floor, Site, publish, read_no_more
 from tests.feed.test_books import as_numbers, book_of, read_until
+from tests.patience import PATIENCE_SECONDS
 from tests.trading.world import buy, make_market, own_shard, sell
 from trading.engine.types import MarketStatus
 from trading.feed.tasks import in_thread
 from trading.models import BookState
+from trading.pipeline.messages import FEED_GROUP
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-RESYNC_SECONDS = 5.0
-
 
 async def expect_book(client: Client, book: LocalBook, seq: int, bids: dict[int, int]) -> None:
-    async with asyncio.timeout(RESYNC_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await read_until(client, book, seq)
     assert as_numbers(book.bids["YES"]) == bids
 
@@ -152,14 +152,17 @@ async def test_a_layer_that_forgot_the_hub_is_joined_again(
 ) -> None:
     """The in-memory layer forgets groups after a day, and members that were too slow."""
     monkeypatch.setattr("trading.feed.hub.REJOIN_SECONDS", 0.2)
+    read_no_more(monkeypatch)
     await floor.open()
     client = await site.connect()
     book = await book_of(client, floor.market.slug)
-    site.hub._layer.groups.clear()
-    await asyncio.sleep(0.4)
+    groups = site.hub._layer.groups
+    groups.clear()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while FEED_GROUP not in groups:  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.02)
     await floor.run(buy(floor.market, floor.alice, 40, 100))
-    async with asyncio.timeout(0.7):
-        await read_until(client, book, 2)
+    await read_until(client, book, 2)
 
 
 async def test_what_is_published_while_the_image_is_read_is_not_lost(

@@ -3,6 +3,7 @@
 import asyncio
 import tracemalloc
 
+from tests.patience import PATIENCE_SECONDS
 from trading.feed.stream import Stream
 from trading.feed.watcher import (
     QUEUE_BYTES_MAX,
@@ -161,7 +162,7 @@ async def test_the_writer_wakes_when_there_is_something_to_send() -> None:
         await asyncio.sleep(0)
         assert not waiting.done()
         act()
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, PATIENCE_SECONDS)
         take_all(watcher)
     await asyncio.wait_for(watcher.wait(), 1)
 
@@ -174,4 +175,4 @@ async def test_messages_are_not_read_while_answers_are_not_taken() -> None:
     await asyncio.sleep(0)
     assert not reading.done()
     assert watcher.next() is not None
-    await asyncio.wait_for(reading, 1)
+    await asyncio.wait_for(reading, PATIENCE_SECONDS)

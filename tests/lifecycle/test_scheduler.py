@@ -11,6 +11,7 @@ from channels.layers import get_channel_layer
 from django.utils import timezone
 
 from markets.models import Market
+from tests.patience import PATIENCE_SECONDS
 from tests.trading import world
 from trading import tasks
 from trading.actions import do_resolve_market
@@ -45,7 +46,7 @@ async def running():
         await get_channel_layer().flush()
 
 
-async def until(condition, seconds=20):
+async def until(condition, seconds=PATIENCE_SECONDS):
     give_up_at = time.monotonic() + seconds
     while not await sync_to_async(condition)():
         assert time.monotonic() < give_up_at, "it did not come to that"
@@ -90,7 +91,7 @@ async def test_a_task_that_fails_comes_again_and_stops_no_other(quick, monkeypat
     while calls.count("fail") < 3 or calls.count("close") < 3:  # noqa: ASYNC110 - threads fill it
         await asyncio.sleep(0.01)
     stop.set()
-    await asyncio.wait_for(scheduler, 10)
+    await asyncio.wait_for(scheduler, PATIENCE_SECONDS)
 
 
 async def test_stopping_signals_long_work_to_stop_and_waits_for_it(quick, monkeypatch):
@@ -107,5 +108,5 @@ async def test_stopping_signals_long_work_to_stop_and_waits_for_it(quick, monkey
     scheduler = asyncio.create_task(run_scheduler(stop))
     await asyncio.sleep(0.2)
     stop.set()
-    await asyncio.wait_for(scheduler, 10)
+    await asyncio.wait_for(scheduler, PATIENCE_SECONDS)
     assert ended == [True]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.exchange import ROOT, program_environment
+from tests.patience import PATIENCE_SECONDS
 
 ACCOUNTS, CHUNK, KILLS = 1_000, 25, 3
 MILLION = pytest.param(1_000_000, 5_000, 20, marks=[pytest.mark.soak, pytest.mark.timeout(3_600)])
@@ -67,7 +68,7 @@ class Payers:
 
     def end(self) -> None:
         self.process.stdin.close()
-        assert self.process.wait(timeout=15) == 0
+        assert self.process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
 def finish(payer: Payer) -> tuple[int, str]:

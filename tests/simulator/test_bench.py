@@ -14,6 +14,7 @@ from predex_client import AsyncFeed, PredexError, TooManyRequestsError
 from predex_client.simulator import Faults, Tokens, fixed
 from predex_client.testing import Exchange
 from tests.exchange import ROOT
+from tests.patience import PATIENCE_SECONDS
 
 LINES = 4_500
 SECONDS = 60
@@ -107,7 +108,9 @@ def test_the_truth_has_the_queue_and_nothing_of_the_future(bench, simulator):
     assert (
         "result"
         not in httpx.get(
-            f"{bench.url}/api/v1/simulator/truth", headers={"X-API-Key": bench.traders[1].key}
+            f"{bench.url}/api/v1/simulator/truth",
+            headers={"X-API-Key": bench.traders[1].key},
+            timeout=PATIENCE_SECONDS,
         ).text.lower()
     )
 
@@ -191,7 +194,7 @@ async def test_a_book_that_lost_frames_and_connections_ends_as_the_exchange_has_
                 await asyncio.to_thread(simulator.step, 1)
             own.clear_conditions()
             await asyncio.to_thread(simulator.step, 1)
-            give_up_at = time.monotonic() + 30
+            give_up_at = time.monotonic() + PATIENCE_SECONDS
             while not same_book(feed, bench.client().book(slug)["YES"], slug):
                 assert time.monotonic() < give_up_at
                 await asyncio.sleep(0.2)
@@ -220,6 +223,7 @@ def test_a_session_is_played_to_its_end_and_pays_what_was_recorded(bench, simula
     text = httpx.get(
         f"{bench.url}/api/v1/simulator/report?format=csv",
         headers={"X-API-Key": bench.traders[2].key},
+        timeout=PATIENCE_SECONDS,
     ).text
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["price"] for row in rows] == [fill["price"] for fill in report["fills"]]
@@ -238,7 +242,7 @@ def same_book(feed, expected, slug):
     return (book.best_bid(), book.best_ask()) == best
 
 
-def until(is_so, seconds=30.0):
+def until(is_so, seconds=PATIENCE_SECONDS):
     give_up_at = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < give_up_at
