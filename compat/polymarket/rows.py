@@ -61,13 +61,12 @@ def show_market(shown: ShownLeg) -> dict[str, Any]:
 
 
 def show_simply(shown: ShownLeg) -> dict[str, Any]:
-    is_final = shown.payout_pips is not None
     return {
         "condition_id": shown.leg.condition_id,
         "rewards": {"rates": None, "min_size": 0, "max_spread": 0},
         "tokens": _show_tokens(shown),
         "active": True,
-        "closed": is_final,
+        "closed": shown.market.status in FINAL_STATUSES,
         "archived": False,
         "accepting_orders": shown.accepts_orders,
     }
@@ -295,7 +294,12 @@ def _encode(texts: Iterable[str]) -> str:
 
 
 def find_prices(shown: ShownLeg) -> tuple[str, str] | None:
-    """Return the prices of YES and NO: paid, or what they are worth now; None if unknown."""
+    """Return the prices of YES and NO: paid, or what they are worth now.
+
+    None if unknown, and of a void: everybody gets back what they paid, which is no price.
+    """
+    if shown.market.status == Market.Status.VOIDED:
+        return None
     half_pips = shown.figures.mark.half_pips
     paid_pips = shown.outcome.withdrawn_pips if shown.payout_pips is None else shown.payout_pips
     if paid_pips is not None:

@@ -10,6 +10,7 @@ import pytest
 from tests.compat.sdks import run_sdk
 from tests.compat.town import KEYS, Town, check_hash, find_hidden_leg
 from tests.e2e.people import wait_for
+from tests.patience import PATIENCE_SECONDS
 
 CLIENTS = {"py-clob-client": "py_clob_client", "py-clob-client-v2": "py_clob_client_v2"}
 USED = (
@@ -203,6 +204,22 @@ def test_results_are_shown(town: Town):
     assert [m["slug"] for m in town.get("gamma/markets", closed="true")] == [slug]
 
 
+def test_a_void_is_closed_without_a_price(town: Town):
+    slug = town.open("Is this one void?")
+    yes, _ = town.tokens(slug)
+    maker, taker = town.site.trader(0), town.site.trader(1)
+    maker.place(slug, "sell 5 YES @ 0.60")
+    taker.place(slug, "buy 5 YES @ 0.60")
+    town.site.operator.call("POST", f"markets/{slug}/void", {"reason": "unclear"})
+    wait_for(lambda: town.market(slug)["closed"])
+    market = town.market(slug)
+    assert (market["outcomePrices"], market["umaResolutionStatus"]) == (None, "resolved")
+    own = town.get(f"clob/markets/{market['conditionId']}")
+    assert (own["closed"], own["accepting_orders"]) == (True, False)
+    assert [(token["price"], token["winner"]) for token in own["tokens"]] == [(0, False)] * 2
+    assert town.get("clob/last-trade-price", token_id=yes)["price"] == "0.6"
+
+
 ODD = (
     ("gamma/markets", {"cursor": "x"}, "unknown_field"),
     ("gamma/markets/keyset", {"cursor": "x"}, "unknown_field"),
@@ -294,5 +311,7 @@ def test_history_is_of_the_token(town: Town):
 
 
 def test_openapi_knows_nothing_of_other_venues_paths(town: Town):
-    schema = httpx.get(f"{town.site.exchange.base_url}/api/schema/?format=json", timeout=30).json()
+    schema = httpx.get(
+        f"{town.site.exchange.base_url}/api/schema/?format=json", timeout=PATIENCE_SECONDS
+    ).json()
     assert all(path.startswith("/api/v1/") for path in schema["paths"])

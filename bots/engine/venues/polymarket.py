@@ -65,7 +65,7 @@ class Polymarket(Venue):
         params = {"clob_token_ids": key.token, "closed": "true"}
         for row in await get_json(self._http, "/markets", params):
             if row.get("umaResolutionStatus") == "resolved":
-                if row["outcomePrices"] is None:  # nobody has traded, and it was voided
+                if row["outcomePrices"] is None:  # a void
                     return Payout(None)
                 tokens, prices = map(json.loads, (row["clobTokenIds"], row["outcomePrices"]))
                 return Payout(read_pips(prices[tokens.index(key.token)]))
