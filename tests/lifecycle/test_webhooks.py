@@ -20,6 +20,7 @@ from markets.models import Market, Resolution, StatusOutbox
 from tests.accounts.api import Api, assert_error
 from tests.accounts.conftest import PASSWORD
 from tests.exchange import ROOT
+from tests.lifecycle.results import set_policy
 from tests.markets.factories import make_group
 from tests.trading import world
 from tests.trading.world import buy, cancel, run, sell
@@ -30,6 +31,7 @@ from trading.notifications import webhook_sender, webhooks
 from trading.notifications.sentences import describe
 from trading.notifications.webhook_sender import ATTEMPTS_MAX, RETRY_SECONDS
 from trading.readmodels import projections
+from trading.settlement.corrections import correct_market
 from trading.settlement.payments import settle_market
 
 pytestmark = pytest.mark.django_db
@@ -178,6 +180,46 @@ def test_a_settlement_says_what_was_paid(shard, market, alice, bob, operator, re
     assert (kind, data["market"], data["status"]) == ("settlement", market.slug, "settled")
     assert (data["payout"], data["net_paid"]) == ("10.000000", "6.000000")
     assert data["payouts"] == {"YES": "1.0000", "NO": "0.0000"}
+
+
+def test_a_correction_is_sent_to_whom_it_moved(shard, alice, bob, operator, receiver):
+    set_policy(two_person_rule=False)
+    market = world.make_market(dispute_seconds=0, outcomes=3)
+    world.open_market(shard, market)
+    run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
+    actions.do_close_market(market, by=operator)
+    first, second, third = ([10_000 * (index == won) for index in range(3)] for won in range(3))
+    actions.do_resolve_market(market, by=operator, payout_pips=first, evidence_text="seen")
+    assert settle_market(market.pk)
+    tasks.send_webhooks()
+    register(alice, receiver, "settlement")
+    for payout_pips in (second, third):  # nothing of the third is different for anybody
+        market.refresh_from_db()
+        actions.do_correct_result(
+            market, by=operator, payout_pips=payout_pips, evidence_text="it rained"
+        )
+        assert correct_market(market.pk)
+        tasks.send_webhooks()
+    [(_, data)] = receiver.events
+    assert (data["status"], data["moved"]) == ("settled", "-10.000000")
+
+
+def test_what_strangers_registered_makes_a_fold_no_larger(
+    shard, market, alice, bob, receiver, django_assert_max_num_queries
+):
+    register(alice, receiver)
+    projections.project_market(market.pk)
+    asked = []
+    for _ in range(2):
+        run(shard, sell(market, alice, 60, 100), buy(market, bob, 60, 100))
+        with django_assert_max_num_queries(30) as captured:
+            projections.project_market(market.pk)
+        asked.append([len(query["sql"]) for query in captured.captured_queries])
+        for _ in range(20):
+            register(world.make_account(), receiver)
+    assert {row.webhook.user for row in WebhookDelivery.objects.all()} == {alice.owner}
+    grown = [after - before for before, after in zip(*asked, strict=True)]
+    assert max(grown) < 20  # characters of SQL
 
 
 def test_a_market_that_may_not_be_seen_is_not_told_of(shard, alice, bob, operator, receiver):

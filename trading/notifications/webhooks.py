@@ -22,7 +22,7 @@ from accounts.models import Account, User
 from kernel.clock import format_time, from_datetime, now_us
 from kernel.ids import new_uuid
 from kernel.units import format_amount, format_price
-from markets.models import FINAL_STATUSES, Market, StatusChange, StatusOutbox
+from markets.models import FINAL_STATUSES, Correction, Market, StatusChange, StatusOutbox
 from trading.feed.missed import pair_with_orders, show_own_fill
 from trading.feed.reads import read_cards
 from trading.models import (
@@ -77,57 +77,64 @@ def record_ping(webhook: Webhook) -> WebhookDelivery:
 
 def record_orders(span: Span) -> None:
     """Record fills and ended orders; in the transaction of the fold of these rows."""
-    fills, ends = _find_listeners(WebhookEvent.FILL), _find_listeners(WebhookEvent.ORDER_ENDED)
-    numbers = _number_accounts({*fills, *ends})
-    if not numbers:
+    listening = _find_listening()
+    trades, ended = list(_list_trades(span, listening)), list(_list_ended(span, listening))
+    concerned = {account_id for trade in trades for _, account_id, _ in _list_sides(trade)}
+    accounts = listening.in_bulk(concerned | {order.account_id for order in ended})
+    if not accounts:
         return
+    owners = {account.owner_id or 0 for account in accounts.values()}
+    fills = _find_listeners(WebhookEvent.FILL, owners)
+    ends = _find_listeners(WebhookEvent.ORDER_ENDED, owners)
     card = read_cards([span.market_id])[span.market_id]
+    sides = [
+        (trade, is_taker)
+        for trade in trades
+        for is_taker, account_id, order_id in _list_sides(trade)
+        if account_id in accounts and order_id is not None
+    ]
     made = []
-    for fill in pair_with_orders(_list_trades(span, list(numbers))):
-        owner_id, number = numbers.get(fill.order.account_id, (0, 0))
-        data = {**msgspec.to_builtins(show_own_fill(fill, card)), "subaccount": number}
-        made += [_build(hook, WebhookEvent.FILL, data) for hook in fills.get(owner_id, ())]
-    for order in _list_ended(span, list(numbers)):
-        owner_id, number = numbers[order.account_id]
+    for fill in pair_with_orders(sides):
+        account = accounts[fill.order.account_id]
+        data = {
+            **msgspec.to_builtins(show_own_fill(fill, card)),
+            "subaccount": account.subaccount,
+        }
+        hooks = fills.get(account.owner_id or 0, ())
+        made += [_build(hook, WebhookEvent.FILL, data) for hook in hooks]
+    for order in ended:
+        account = accounts[order.account_id]
         shown = show_order(
             read_order(order, order.id.hex),
             card,
             seq=order.updated_seq,
             updated_at_us=order.updated_at_us,
         )
-        data = {**msgspec.to_builtins(shown), "subaccount": number}
-        made += [_build(hook, WebhookEvent.ORDER_ENDED, data) for hook in ends.get(owner_id, ())]
+        data = {**msgspec.to_builtins(shown), "subaccount": account.subaccount}
+        hooks = ends.get(account.owner_id or 0, ())
+        made += [_build(hook, WebhookEvent.ORDER_ENDED, data) for hook in hooks]
     _insert(made)
 
 
-def _number_accounts(user_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
-    """Return the owner and the number as a sub-account of each account of these users."""
-    rows = Account.objects.filter(owner__in=list(user_ids))
-    return {row.pk: (row.owner_id or 0, row.subaccount) for row in rows}
+def _list_sides(trade: Trade) -> tuple[tuple[bool, int | None, UUID | None], ...]:
+    """Return whether it is the taker's, the account and the order of both sides."""
+    return (
+        (True, trade.taker_account_id, trade.taker_order_id),
+        (False, trade.maker_account_id, trade.maker_order_id),
+    )
 
 
-def _list_trades(span: Span, account_ids: list[int]) -> list[tuple[Trade, bool]]:
-    """Return the trades of these accounts by their sides, in order; of nobody's order, none."""
+def _list_trades(span: Span, accounts: QuerySet[Account]) -> QuerySet[Trade]:
     first = UUID(int=span.begin_us // 1_000 << 80)  # ids sort by time, to the millisecond
-    trades = Trade.objects.filter(
-        Q(taker_account__in=account_ids) | Q(maker_account__in=account_ids),
+    return Trade.objects.filter(
+        Q(taker_account__in=accounts) | Q(maker_account__in=accounts),
         market=span.market_id, id__gte=first, seq__gt=span.after_seq, seq__lte=span.last_seq,
-    )  # fmt: skip
-    own = set(account_ids)
-    return [
-        (trade, is_taker)
-        for trade in trades.order_by("id")
-        for is_taker, account_id, order_id in (
-            (True, trade.taker_account_id, trade.taker_order_id),
-            (False, trade.maker_account_id, trade.maker_order_id),
-        )
-        if account_id in own and order_id is not None
-    ]
+    ).order_by("id")  # fmt: skip
 
 
-def _list_ended(span: Span, account_ids: list[int]) -> QuerySet[Order]:
+def _list_ended(span: Span, accounts: QuerySet[Account]) -> QuerySet[Order]:
     changed = Order.objects.filter(
-        account__in=account_ids, updated_at_us__gte=span.begin_us,
+        account__in=accounts, updated_at_us__gte=span.begin_us,
         market=span.market_id, updated_seq__gt=span.after_seq, updated_seq__lte=span.last_seq,
     )  # fmt: skip
     return changed.exclude(status__in=LIVE_STATUSES).order_by("updated_seq", "id")
@@ -188,24 +195,26 @@ def _build_settlements(change: StatusChange) -> list[WebhookDelivery]:
     }
     shared = {"market": market.slug, "status": change.to_status, "payouts": payouts}
     made = []
-    for account, paid in _list_paid(change, list(listeners)):
+    for account, paid in _list_paid(change):
         data = {**shared, **paid, "subaccount": account.subaccount}
-        hooks = listeners[account.owner_id or 0]
+        hooks = listeners.get(account.owner_id or 0, ())
         made += [_build(hook, WebhookEvent.SETTLEMENT, data) for hook in hooks]
     return made
 
 
-def _list_paid(
-    change: StatusChange, user_ids: list[int]
-) -> Iterable[tuple[Account, dict[str, str]]]:
-    """Yield what each account was paid, or what a correction has moved."""
+def _list_paid(change: StatusChange) -> Iterable[tuple[Account, dict[str, str]]]:
+    """Yield what each account that listens was paid, or what a correction has moved."""
+    listening = _find_listening()
     if change.from_status in FINAL_STATUSES:
-        rows = Settlement.objects.filter(market=change.market, account__owner__in=user_ids)
-        last = rows.order_by("-number").values_list("number", flat=True).first()
-        for row in rows.filter(number=last or 0).select_related("account"):
+        done = Correction.objects.filter(market=change.market, state=Correction.State.DONE)
+        # It is finished in the transaction of the change, just after it.
+        finished = done.filter(finished_at__gte=change.created_at).order_by("finished_at")
+        rows = Settlement.objects.filter(market=change.market, account__in=listening)
+        rows = rows.filter(number__in=finished.values("number")[:1])
+        for row in rows.select_related("account"):
             yield row.account, {"moved": format_amount(row.moved_micros)}
         return
-    margins = Margin.objects.filter(market=change.market, account__owner__in=user_ids)
+    margins = Margin.objects.filter(market=change.market, account__in=listening)
     for margin in margins.exclude(payout_micros=None).select_related("account"):
         yield (
             margin.account,
@@ -219,9 +228,16 @@ def _list_paid(
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def _find_listeners(event: WebhookEvent) -> Listeners:
+def _find_listening() -> QuerySet[Account]:
+    """Return the accounts whose owners have a webhook; for subqueries, as they may be many."""
+    return Account.objects.filter(owner__in=Webhook.objects.live().values("user"))
+
+
+def _find_listeners(event: WebhookEvent, user_ids: Iterable[int] | None = None) -> Listeners:
+    """Return the webhooks that are sent this event, of these users or of all."""
+    hooks = Webhook.objects.live().order_by("pk")
     found: dict[int, list[Webhook]] = {}
-    for hook in Webhook.objects.live().order_by("pk"):
+    for hook in hooks if user_ids is None else hooks.filter(user__in=user_ids):
         if event in hook.events:
             found.setdefault(hook.user_id, []).append(hook)
     return found
