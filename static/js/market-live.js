@@ -30,6 +30,7 @@ if (showTrades || chart) {
   });
 }
 
+const HIDDEN = new Set(["draft", "proposed"]); // without chart, book and comments
 const MAKER_READ_MS = 300;
 let wasLost = false;
 let isStopped = null; // on the whole exchange; null until known
@@ -98,6 +99,7 @@ function startShapes(root, depth) {
 /** Announce a change of status; the ticket reloads itself and other affected parts (ticket.js). */
 function showStatus(frame) {
   if (frame.status === config.status) return;
+  if (HIDDEN.has(config.status) && !HIDDEN.has(frame.status)) return location.reload();
   config.status = frame.status;
   const [text, notice] = [config.words.changes[frame.status], find("status-notice")];
   toast(text);

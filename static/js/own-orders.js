@@ -2,6 +2,7 @@
 // change, valued at the market's prices, with a message about fills.
 import { subscribe } from "./feed.js";
 import { contracts, mark, money, noPrice, price as showPrice, signedMoney } from "./format.js";
+import { isPressed, onRelease } from "./press.js";
 import { toast } from "./toast.js";
 import { mirror } from "./units.js";
 
@@ -30,23 +31,25 @@ function fetchSoon() {
   timer = setTimeout(fetchNow, FETCH_MS);
 }
 
-/** An order that is being edited is not replaced meanwhile. */
-function isWriting() {
-  return Boolean(document.activeElement?.closest("details[data-amend][open]"));
+/** An order that is being edited or pressed is not replaced meanwhile. */
+function isUsed() {
+  return isPressed("#own, #own-position") || Boolean(document.activeElement?.closest("details[data-amend][open]"));
 }
 
 function fetchNow() {
   const own = document.getElementById("own");
-  if (!isWanted || isWriting()) return;
+  if (!isWanted || isUsed()) return;
   isWanted = false;
   window.htmx.trigger(own, "own-fetch");
 }
 
 document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.requestConfig.elt.id !== "own" || !isWriting()) return;
+  if (detail.requestConfig.elt.id !== "own" || !isUsed()) return;
   detail.shouldSwap = false;
   isWanted = true;
 });
+
+onRelease(() => isWanted && setTimeout(fetchNow, FETCH_MS));
 
 document.addEventListener("focusout", (event) => {
   if (isWanted && event.target.closest?.("[data-amend]")) setTimeout(fetchNow, FETCH_MS);
@@ -62,8 +65,8 @@ function valueSoon() {
   if (valuing !== 0 || document.querySelector("[data-sold]") === null) return;
   valuing = setTimeout(() => {
     valuing = 0;
-    const isUsed = document.activeElement?.closest("#own, #own-position"); // which would be replaced
-    if (!document.hidden && !isUsed) fetchSoon();
+    const isFocused = document.activeElement?.closest("#own, #own-position"); // would be replaced
+    if (!document.hidden && !isFocused) fetchSoon();
   }, VALUED_MS);
 }
 

@@ -2,6 +2,7 @@
 import { onState, subscribe } from "./feed.js";
 import { mark, markPrice, mirrorMark, money, signedMoney } from "./format.js";
 import { request } from "./http.js";
+import { isPressed } from "./press.js";
 import { readScale } from "./scale.js";
 import { showLiveState } from "./site.js";
 import { toLots, toMicros, writeMicros } from "./units.js";
@@ -154,6 +155,7 @@ async function reload() {
   if (document.activeElement?.matches("main input, main select")) return;
   const answer = await request(location.href, { headers: { Accept: "text/html" } });
   if (!answer?.ok) return;
+  if (isPressed("#positions, #orders")) return reloadSoon();
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const id of ["figures", "positions", "orders", "curve-data"]) {
     const old = document.getElementById(id);

@@ -76,7 +76,9 @@ export function showLiveState() {
     bar.textContent = text;
     bar.hidden = text === "";
     document.documentElement.dataset.live = connected ? engine : "lost";
-    if (exchange !== "") showExchange(JSON.parse(exchange));
+    if (exchange === "") return; // until the first heartbeat, bars are as the server rendered them
+    document.querySelector('[data-bar="engine"]').hidden = true;
+    showExchange(JSON.parse(exchange));
   });
 }
 

@@ -4,6 +4,7 @@ import "./countdown.js";
 import { onState, subscribe } from "./feed.js";
 import { bestPrices, noPrice, noPricePips, pageScale, price as showPrice, pricePips } from "./format.js";
 import { readNumber, writeNumber } from "./numbers.js";
+import { isPressed, onRelease } from "./press.js";
 import { findPips, writeNumberAt } from "./scale.js";
 import { MICRO_DECIMALS, PAYOUT_PIPS, mirror, parse, toPips, writePrice, writeShort } from "./units.js";
 
@@ -43,10 +44,18 @@ function preview(pause, isWritten) {
   }, pause);
 }
 
-/** Ignore a preview for a ticket that has been replaced. */
+/** Ignore a preview for a ticket that has been replaced; one that would move a pressed button is late. */
 function dropLate(event) {
-  if (!event.target.isConnected) event.preventDefault();
+  const isInTheWay = isPressed("#ticket-submit");
+  if (!event.target.isConnected || isInTheWay) event.preventDefault();
+  isAwaited ||= isInTheWay;
 }
+
+let isAwaited = false;
+onRelease(() => {
+  if (isAwaited) preview(WRITING_MS, true); // unless the order is sent by then
+  isAwaited = false;
+});
 
 addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.elt.id === "ticket-form") clearTimeout(timer);
@@ -294,13 +303,13 @@ function writeDown() {
   return `?${fields}`;
 }
 
-/** Trading has stopped or started: reload ticket, header, position and rules. */
+/** Trading has stopped or started: reload ticket, its bar, header, position and rules. */
 function renew() {
   clearTimeout(timer);
   written = writeDown();
   window.htmx.ajax("GET", page.dataset.url + written, {
     target: "#ticket", swap: "outerHTML", select: "#ticket", headers: { "HX-Request-Of": "ticket" },
-    source: "#ticket", selectOOB: "#market-header,#own-position,#about",
+    source: "#ticket", selectOOB: "#market-header,#own-position,#about,#ticket-bar",
   });
 }
 

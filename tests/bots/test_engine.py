@@ -63,17 +63,13 @@ async def test_a_slow_strategy_delays_nothing_and_sees_the_newest_state() -> Non
     parts = [runner.run(), *(worker.run() for worker in router.list_tasks())]
     tasks = [asyncio.create_task(part) for part in parts]
     router.put([BookSnapshot(A, (Level(4_000, 1),), (), time.monotonic_ns())])
-    late = 0.0
     for lots in range(2, 302):
         router.put([change(lots)])
-        before = time.monotonic()
         for _ in range(10):  # turns of the event loop
             await asyncio.sleep(0)
-        assert cache.books[A].bids[4_000] == lots
-        late = max(late, time.monotonic() - before)
+        assert cache.books[A].bids[4_000] == lots, "the cache never waits for the strategy"
         await asyncio.sleep(0.001)
     await until(lambda: slow.seen[-1:] == [301])
-    assert late < 0.1, "the cache never waits for the strategy"
     assert slow.seen == sorted(set(slow.seen))
     assert len(slow.seen) < 50
     assert runner.skipped == 301 - len(slow.seen)

@@ -103,10 +103,13 @@ def test_a_market_lives_from_proposal_to_payment_by_pages_and_admin_alone(
     had = Decimal(alice.available())
     admin = visit(operator).page
     set_policy(admin)
-    slug = propose(visit(bob).page)
+    proposed = visit(bob).page
+    slug = propose(proposed)
+    expect(proposed.get_by_role("region", name="Order book")).to_have_count(0)
     find_in_admin(admin)
     act(admin, "Approve", done="The market is approved.")
     act(admin, "Open", done="The market is open.")
+    expect(proposed.get_by_role("region", name="Order book")).to_be_visible()
 
     his, hers = (visit(person).open(f"/markets/{slug}/") for person in (bob, alice))
     Ticket(his).send(answer="No", price="0.40", amount="10")

@@ -14,7 +14,7 @@ from tests.browser.ladder import expect_book, find_book
 from tests.browser.markets import name_outcomes, open_market
 from tests.browser.ticket import Ticket, expect_toast
 from tests.browser.ticket_cases import CASES, CATEGORICAL_CASES, Case
-from tests.browser.visitors import PHONE
+from tests.browser.visitors import PHONE, Visitor
 from tests.e2e.people import Person
 
 pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
@@ -174,27 +174,51 @@ def test_an_order_whose_form_was_opened_while_its_list_was_fetched_stays_as_it_i
     visit: VisitorFactory, bob: Person, make_book: MarketFactory
 ):
     slug = make_book()
-    bob.place(slug, "buy 3 YES @ 0.40")
-    visitor = visit(bob)
-    page = visitor.page
-    with page.expect_response(OWN_LIST):  # of the feed's snapshot
-        visitor.open(f"/markets/{slug}/")
+    page, release = hold_list(visit(bob), bob, slug)
     own = page.get_by_role("region", name="Your orders in this market")
-    held: list[Route] = []
-    page.route(OWN_LIST, lambda route: held.append(route))
-    with page.expect_request(OWN_LIST):
-        bob.place(slug, "buy 1 YES @ 0.39")
     own.get_by_text("Change", exact=True).click()
     own.get_by_label("Price").fill("0.41")
-    page.route(OWN_LIST, lambda route: route.continue_())  # before the one above
-    with page.expect_response(OWN_LIST):
-        for route in held:
-            route.continue_()
-    page.wait_for_timeout(300)
+    release()
     expect(own.get_by_label("Price")).to_have_value("0.41")
     own.get_by_role("button", name="Save").click()
     expect(own.get_by_role("listitem")).to_have_count(2)
     assert sorted(find_open(bob, slug)) == [("0.3900", "1.00"), ("0.4100", "3.00")]
+
+
+def test_an_order_whose_cancel_is_pressed_while_its_list_comes_is_cancelled(
+    visit: VisitorFactory, bob: Person, make_book: MarketFactory
+):
+    slug = make_book()
+    page, release = hold_list(visit(bob), bob, slug)
+    own = page.get_by_role("region", name="Your orders in this market")
+    own.get_by_role("button", name="Cancel 3 Yes").hover()
+    page.mouse.down()
+    release()
+    page.mouse.up()
+    expect_toast(page, "Cancelled: 3 Yes.")
+    expect(own.get_by_role("listitem")).to_have_count(1)
+    assert find_open(bob, slug) == [("0.3900", "1.00")]
+
+
+def hold_list(visitor: Visitor, bob: Person, slug: str) -> tuple[Page, Callable[[], None]]:
+    """Show 3 YES at 0.40 in the list of own orders; 1 YES at 0.39 above them comes on release."""
+    bob.place(slug, "buy 3 YES @ 0.40")
+    page = visitor.page
+    with page.expect_response(OWN_LIST):  # of the feed's snapshot
+        visitor.open(f"/markets/{slug}/")
+    held: list[Route] = []
+    page.route(OWN_LIST, lambda route: held.append(route))
+    with page.expect_request(OWN_LIST):
+        bob.place(slug, "buy 1 YES @ 0.39")
+
+    def release() -> None:
+        page.route(OWN_LIST, lambda route: route.continue_())  # before the one above
+        with page.expect_response(OWN_LIST):
+            for route in held:
+                route.continue_()
+        page.wait_for_timeout(300)  # what is not held back is replaced by then
+
+    return page, release
 
 
 def amend(page: Page, *, price: str, quantity: str) -> None:
@@ -349,7 +373,7 @@ def test_on_a_phone_links_from_other_pages_open_the_ticket_filled_in(
     assert visitor.find_barriers() == []
     ticket.send()
     expect_toast(page, "Sold 4 Yes at 0.55.")
-    toast, bar = (page.locator(name).bounding_box() for name in ("[data-toast]", "#ticket-bar"))
+    toast, bar = (page.locator(name).bounding_box() for name in ("[data-toast]", ".ticket-bar"))
     assert toast is not None
     assert bar is not None
     assert toast["y"] + toast["height"] <= bar["y"]
@@ -393,6 +417,26 @@ def test_a_preview_that_comes_after_its_ticket_was_replaced_is_dropped(
     with page.expect_response("**/preview/"):
         late[0].continue_()  # a fault that its words have no place would be noted
     page.wait_for_timeout(100)
+
+
+def test_a_preview_that_comes_while_the_button_is_pressed_does_not_move_it(
+    visit: VisitorFactory, bob: Person, make_book: MarketFactory
+):
+    slug = make_book()
+    page = visit(bob).open(f"/markets/{slug}/")
+    late: list[Route] = []
+    page.route("**/preview/", lambda route: late.append(route))
+    ticket = Ticket(page)
+    with page.expect_request("**/preview/"):
+        ticket.write(price="0.40", amount="7")
+    ticket.submit.hover()
+    page.mouse.down()
+    with page.expect_response("**/preview/"):
+        late[0].continue_()
+    page.wait_for_timeout(100)
+    page.mouse.up()
+    expect_toast(page, "Resting: 7 Yes at 0.40.")
+    assert find_open(bob, slug) == [("0.4000", "7.00")]
 
 
 # --- numbers, in both languages ------------------------------------------------------------------
