@@ -8,6 +8,7 @@ their own: `web` (a second one is `web:PORT`), `engine` (all shards, or `engine:
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -100,6 +101,9 @@ class Exchange:
 
     def wait_ready(self, *, seconds: float = PATIENCE_SECONDS) -> None:
         self.children["web"].wait_until(self.is_ready, seconds=seconds)
+
+    def get(self, path: str = "", **options: Any) -> httpx.Response:
+        return httpx.get(f"{self.base_url}{path}", timeout=PATIENCE_SECONDS, **options)
 
     def is_ready(self) -> bool:
         try:

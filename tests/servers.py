@@ -27,6 +27,8 @@ import redis
 
 from tests.patience import PATIENCE_SECONDS
 
+STOP_SECONDS = 15
+
 SERVER_PORTS = range(20_000, 32_768)  # below those of outgoing connections
 HELD_PORTS: list[socket.socket] = []
 UNPRIVILEGED_USER = "nobody"
@@ -112,12 +114,12 @@ class Child:
         self.process.wait()
 
     def stop(self, *, with_signal: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to end, make it end after PATIENCE_SECONDS; return its exit code."""
+        """Ask it to end, make it end after STOP_SECONDS; return its exit code."""
         if self.is_running():
             self.process.send_signal(with_signal)
             self.process.send_signal(signal.SIGCONT)  # a frozen process hears only SIGKILL
         try:
-            return self.process.wait(PATIENCE_SECONDS)
+            return self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()

@@ -3,10 +3,8 @@
 `parallel`: in-process tests on SQLite, and the program on real servers, on several workers.
 `paired`: faults under load, two at a time. `alone`: load and timing, one at a time. `postgres`:
 the in-process tests once more, on PostgreSQL and Redis. Every part runs, whatever the one before
-it says; up to three of its tests that failed run again, alone.
-
-All use one PostgreSQL and one Redis, those of DATABASE_URL and REDIS_URL or else servers of the
-suite's own, and databases copied from one of each kind that was migrated once.
+it says. All use one PostgreSQL and one Redis, those of DATABASE_URL and REDIS_URL or else servers
+of the suite's own, and databases copied from one of each kind that was migrated once.
 """
 
 import contextlib
@@ -21,7 +19,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.databases import PostgresDatabases, SqliteDatabases
-from tests.second_try import PLACE
 from tests.servers import PostgresServer, RedisServer, ServerNotFoundError
 from tests.skips import is_ci
 
@@ -95,29 +92,17 @@ def main(arguments: list[str]) -> int:
 
 
 def run(part: Part, environment: dict[str, str], more: list[str]) -> int:
-    """Run a part; a few tests that failed run once more, alone, and only then count."""
     print(f"==> {part.title}", flush=True)
     began_at = time.monotonic()
     files = () if any(argument.startswith("tests") for argument in more) else part.files
-    environment = {**os.environ, **environment, **part.environment}
-    with tempfile.TemporaryDirectory(prefix="predex-suite-") as folder:
-        place = Path(folder) / "failed"
-        arguments = ["-p", "tests.second_try", *WITHOUT_SUCCESSORS, *part.arguments, *files, *more]
-        result = call_pytest(arguments, {**environment, PLACE: str(place)})
-        if place.exists():
-            failed = place.read_text().splitlines()
-            print(f"==> Failed; once more, alone: {len(failed)}", flush=True)
-            result = call_pytest(failed, environment)
-            if not result:
-                names = [name.removeprefix(f"{Path.cwd()}/") for name in failed]
-                print(*(f"    flaky: {name}" for name in names), sep="\n", flush=True)
+    arguments = [*WITHOUT_SUCCESSORS, *part.arguments, *files, *more]
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *arguments],
+        env={**os.environ, **environment, **part.environment},
+        check=False,
+    ).returncode
     print(f"    {time.monotonic() - began_at:.0f} s", flush=True)
     return result
-
-
-def call_pytest(arguments: Sequence[str], environment: dict[str, str]) -> int:
-    command = [sys.executable, "-m", "pytest", "-q", *arguments]
-    return subprocess.run(command, env=environment, check=False).returncode
 
 
 def compile_tests() -> None:

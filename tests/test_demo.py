@@ -181,11 +181,7 @@ def demo(running):
 
 
 def get(exchange, path):
-    return (
-        httpx.get(f"{exchange.base_url}/api/v1/{path}", timeout=PATIENCE_SECONDS)
-        .raise_for_status()
-        .json()
-    )
+    return exchange.get(f"/api/v1/{path}").raise_for_status().json()
 
 
 def wait_until(is_so, seconds=BOOKS_SECONDS_MAX):
@@ -217,9 +213,7 @@ def test_the_bots_of_the_documents_trade_on_a_running_exchange(make_demo):
     lines = run_program("-m", "bots.example", **environment)
     assert lines[-1] == "open 0.00 of 1.00 at None"
     headers = {"X-API-Key": key}
-    orders = httpx.get(
-        f"{exchange.base_url}/api/v1/orders", headers=headers, timeout=PATIENCE_SECONDS
-    ).json()["results"]
+    orders = exchange.get("/api/v1/orders", headers=headers).json()["results"]
     assert [order["price"] for order in orders] == ["0.5000"]
     first_order = FIRST_ORDER.replace("http://127.0.0.1:8000", exchange.base_url)
     [line] = run_program("-I", "-c", first_order)

@@ -29,18 +29,14 @@ def embedded(sqlite_databases, tmp_path_factory) -> Iterator[Exchange]:
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.soak)])
 def test_serve_answers_is_back_after_a_kill_and_stops_when_asked(make_exchange, kind):
     exchange = make_exchange(kind)
-    assert (
-        httpx.get(f"{exchange.base_url}/health", timeout=PATIENCE_SECONDS).json()["status"] == "ok"
-    )
-    assert (
-        httpx.get(f"{exchange.base_url}/ready", timeout=PATIENCE_SECONDS).json()["status"] == "ok"
-    )
+    assert exchange.get("/health").json()["status"] == "ok"
+    assert exchange.get("/ready").json()["status"] == "ok"
     exchange.kill("web")
     assert not exchange.is_ready()
     del exchange.environment["SITE_URL"]  # a site without a name is reached at its own port
     exchange.start()
-    assert httpx.get(f"{exchange.base_url}/ready", timeout=PATIENCE_SECONDS).status_code == 200
-    page = httpx.get(exchange.base_url, timeout=PATIENCE_SECONDS).text
+    assert exchange.get("/ready").status_code == 200
+    page = exchange.get().text
     assert f'property="og:image" content="{exchange.base_url}/static/preview.png"' in page
     started = time.monotonic()
     assert exchange.children["web"].stop() == 0

@@ -6,21 +6,21 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.accounts.test_numbers import TYPED
 from tests.browser.conftest import Join, VisitorFactory
 from tests.browser.ladder import expect_book, find_book
+from tests.browser.late import hold_list, hold_preview
 from tests.browser.markets import name_outcomes, open_market
 from tests.browser.ticket import Ticket, expect_toast
 from tests.browser.ticket_cases import CASES, CATEGORICAL_CASES, Case
-from tests.browser.visitors import PHONE, Visitor
+from tests.browser.visitors import PHONE
 from tests.e2e.people import Person
 
 pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
 
 FEES = {"fee_kind": "quadratic", "fee_taker_rate": "0.07", "fee_maker_rate": "0.01"}
-OWN_LIST = re.compile("/own/")
 CITIES = name_outcomes("Rome", "Oslo", "Bern")
 
 MarketFactory = Callable[..., str]
@@ -198,27 +198,6 @@ def test_an_order_whose_cancel_is_pressed_while_its_list_comes_is_cancelled(
     expect_toast(page, "Cancelled: 3 Yes.")
     expect(own.get_by_role("listitem")).to_have_count(1)
     assert find_open(bob, slug) == [("0.3900", "1.00")]
-
-
-def hold_list(visitor: Visitor, bob: Person, slug: str) -> tuple[Page, Callable[[], None]]:
-    """Show 3 YES at 0.40 in the list of own orders; 1 YES at 0.39 above them comes on release."""
-    bob.place(slug, "buy 3 YES @ 0.40")
-    page = visitor.page
-    with page.expect_response(OWN_LIST):  # of the feed's snapshot
-        visitor.open(f"/markets/{slug}/")
-    held: list[Route] = []
-    page.route(OWN_LIST, lambda route: held.append(route))
-    with page.expect_request(OWN_LIST):
-        bob.place(slug, "buy 1 YES @ 0.39")
-
-    def release() -> None:
-        page.route(OWN_LIST, lambda route: route.continue_())  # before the one above
-        with page.expect_response(OWN_LIST):
-            for route in held:
-                route.continue_()
-        page.wait_for_timeout(300)  # what is not held back is replaced by then
-
-    return page, release
 
 
 def amend(page: Page, *, price: str, quantity: str) -> None:
@@ -407,16 +386,11 @@ def test_a_preview_that_comes_after_its_ticket_was_replaced_is_dropped(
 ):
     slug = make_book()
     page = visit(bob).open(f"/markets/{slug}/")
-    late: list[Route] = []
-    page.route("**/preview/", lambda route: late.append(route))
     ticket = Ticket(page)
-    with page.expect_request("**/preview/"):
-        ticket.write(answer="No", price="0.40", amount="7")
+    release = hold_preview(ticket, answer="No", price="0.40", amount="7")
     operator.call("POST", f"markets/{slug}/halt", {"reason": "The source is unclear."})
     expect(ticket.amount).to_have_count(0)
-    with page.expect_response("**/preview/"):
-        late[0].continue_()  # a fault that its words have no place would be noted
-    page.wait_for_timeout(100)
+    release()  # a fault that its words have no place would be noted
 
 
 def test_a_preview_that_comes_while_the_button_is_pressed_does_not_move_it(
@@ -424,16 +398,11 @@ def test_a_preview_that_comes_while_the_button_is_pressed_does_not_move_it(
 ):
     slug = make_book()
     page = visit(bob).open(f"/markets/{slug}/")
-    late: list[Route] = []
-    page.route("**/preview/", lambda route: late.append(route))
     ticket = Ticket(page)
-    with page.expect_request("**/preview/"):
-        ticket.write(price="0.40", amount="7")
+    release = hold_preview(ticket, price="0.40", amount="7")
     ticket.submit.hover()
     page.mouse.down()
-    with page.expect_response("**/preview/"):
-        late[0].continue_()
-    page.wait_for_timeout(100)
+    release()
     page.mouse.up()
     expect_toast(page, "Resting: 7 Yes at 0.40.")
     assert find_open(bob, slug) == [("0.4000", "7.00")]

@@ -82,11 +82,8 @@ def test_the_taker_of_news_buys_what_is_worth_more(town: Town, start: Start) -> 
     slug = town.slugs[2]
     town.client(1).place(slug, "sell", 4, "0.60")
     news = f"{slug} YES 0.90\n{slug} YES 0.50\n{slug} NO 1.50\n"
-    lines = (
-        start("news.py", key=town.keys[0])
-        .communicate(news, timeout=PATIENCE_SECONDS)[0]
-        .splitlines()
-    )
+    reader = start("news.py", key=town.keys[0])
+    lines = reader.communicate(news, timeout=PATIENCE_SECONDS)[0].splitlines()
     assert lines == [
         f"{slug} YES 0.90 4.00 at 0.600000",
         f"{slug} YES 0.50 0.00 at None",

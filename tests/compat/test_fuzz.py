@@ -117,9 +117,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, seeded: Seeded) -> Iterator[
 def find_place(site: Site) -> Place:
     exchange, world = site.exchange, site.world
     tickers = [site.market.upper(), site.open("Is this the other one?").upper()]
-    market = httpx.get(f"{exchange.base_url}/poly/gamma/markets", timeout=PATIENCE_SECONDS).json()[
-        0
-    ]
+    market = exchange.get("/poly/gamma/markets").json()[0]
     tokens = json.loads(market["clobTokenIds"])
     names = {
         **dict.fromkeys(("ticker", "event", "event_ticker", "market_ticker"), tickers),

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -484,5 +483,5 @@ Group.objects.get(slug="friends").memberships.filter(user__handle={0!r}).delete(
 
 
 def test_the_path_answers_http_with_an_error(town: Town):
-    answer = httpx.get(f"{town.site.exchange.base_url}{WS_PATH}", timeout=PATIENCE_SECONDS)
+    answer = town.site.exchange.get(WS_PATH)
     assert answer.status_code == 404

@@ -4,13 +4,11 @@ import json
 import time
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.compat.sdks import run_sdk
 from tests.compat.town import KEYS, Town, check_hash, find_hidden_leg
 from tests.e2e.people import wait_for
-from tests.patience import PATIENCE_SECONDS
 
 CLIENTS = {"py-clob-client": "py_clob_client", "py-clob-client-v2": "py_clob_client_v2"}
 USED = (
@@ -311,7 +309,5 @@ def test_history_is_of_the_token(town: Town):
 
 
 def test_openapi_knows_nothing_of_other_venues_paths(town: Town):
-    schema = httpx.get(
-        f"{town.site.exchange.base_url}/api/schema/?format=json", timeout=PATIENCE_SECONDS
-    ).json()
+    schema = town.site.exchange.get("/api/schema/?format=json").json()
     assert all(path.startswith("/api/v1/") for path in schema["paths"])

@@ -23,9 +23,8 @@ class Town:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.http = httpx.Client(
-            base_url=f"{site.exchange.base_url}/poly/", timeout=PATIENCE_SECONDS
-        )
+        base_url = f"{site.exchange.base_url}/poly/"
+        self.http = httpx.Client(base_url=base_url, timeout=PATIENCE_SECONDS)
         self.binary = site.market
         self.nominee = self.open(
             "Who is nominated?", kind="categorical", matches_across_outcomes=False,

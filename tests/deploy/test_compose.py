@@ -124,37 +124,22 @@ def test_the_roles_of_the_compose_file_are_an_exchange(machine: Machine, tmp_pat
         return machine.start(name, command, folder=docker.find("WORKDIR"), environment=values)
 
     machine.environment["DATABASE_PASSWORD_FILE"] = ""  # the tests' server trusts everybody
-    assert run("migrate").process.wait(PATIENCE_SECONDS) == 0, machine.children[
-        "migrate"
-    ].read_log()
+    assert (migrating := run("migrate")).process.wait(PATIENCE_SECONDS) == 0, migrating.read_log()
     for role in ROLES:
         run(role)
     url = f"http://127.0.0.1:{ports['8000']}"
     machine.children["web"].wait_until(lambda: is_ready(url), seconds=PATIENCE_SECONDS)
     assert "Who opens this address within a day" in machine.children["web"].read_log()
-    assert (
-        httpx.get(
-            f"{url}/llms.txt", headers={"Host": SITE_HOST}, timeout=PATIENCE_SECONDS
-        ).status_code
-        == 200
-    )
-    page = httpx.get(url, headers={"Host": SITE_HOST}, timeout=PATIENCE_SECONDS).text
-    [style] = re.findall(r'href="(/static/css/site\.\w+\.css)"', page)  # of the manifest
-    assert (
-        httpx.get(
-            f"{url}{style}", headers={"Host": SITE_HOST}, timeout=PATIENCE_SECONDS
-        ).status_code
-        == 200
-    )
+    http = httpx.Client(base_url=url, headers={"Host": SITE_HOST}, timeout=PATIENCE_SECONDS)
+    assert http.get("/llms.txt").status_code == 200
+    [style] = re.findall(r'href="(/static/css/site\.\w+\.css)"', http.get("/").text)  # manifest's
+    assert http.get(style).status_code == 200
     for role in ROLES:
         assert machine.children[role].is_running(), role
         if role != "engine-standby":
             probe(machine, compose["services"][role]["healthcheck"]["test"], ports, image)
     token = (machine.places["/run/secrets"] / "metrics_token").read_text().strip()
-    assert (
-        httpx.get(f"http://127.0.0.1:{ports['9101']}/metrics", timeout=PATIENCE_SECONDS).status_code
-        == 401
-    )
+    assert http.get(f"http://127.0.0.1:{ports['9101']}/metrics").status_code == 401
     figures = [read_figures(port, token) for port in (ports["9101"], standby_port, ports["8000"])]
     assert all("process_resident_memory_bytes" in text for text in figures)
     *of_engines, of_web = figures

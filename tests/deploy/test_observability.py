@@ -202,10 +202,7 @@ def run_prometheus(program: Path, folder: Path, config: dict[str, Any]) -> tuple
 
 def _is_ready(port: int) -> bool:
     try:
-        return (
-            httpx.get(f"http://127.0.0.1:{port}/-/ready", timeout=PATIENCE_SECONDS).status_code
-            == 200
-        )
+        return httpx.get(f"http://127.0.0.1:{port}/-/ready").status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(300)
 
 FLUSHES = 3
 CHARTED = 8
-QUICK_SECONDS = 10  # for 47 answers; without bounds on Redis they never come
+QUICK_SECONDS = 10  # for 47 answers; where a request waits for Redis, some never come
 """On a machine that is busy with 60 requests at once; none waits for Redis more than a second."""
 TRIGGERS_SECONDS = 2
 FULL_SECONDS = 6

@@ -77,51 +77,43 @@ def record_ping(webhook: Webhook) -> WebhookDelivery:
 
 def record_orders(span: Span) -> None:
     """Record fills and ended orders; in the transaction of the fold of these rows."""
-    listening = _find_listening()
-    trades, ended = list(_list_trades(span, listening)), list(_list_ended(span, listening))
-    concerned = {account_id for trade in trades for _, account_id, _ in _list_sides(trade)}
-    accounts = listening.in_bulk(concerned | {order.account_id for order in ended})
+    listening = _list_listening()
+    sides, ended = _list_sides(_list_trades(span, listening)), list(_list_ended(span, listening))
+    concerned = {account_id for *_, account_id in sides} | {order.account_id for order in ended}
+    accounts = listening.in_bulk(concerned)
     if not accounts:
         return
     owners = {account.owner_id or 0 for account in accounts.values()}
     fills = _find_listeners(WebhookEvent.FILL, owners)
     ends = _find_listeners(WebhookEvent.ORDER_ENDED, owners)
     card = read_cards([span.market_id])[span.market_id]
-    sides = [
-        (trade, is_taker)
-        for trade in trades
-        for is_taker, account_id, order_id in _list_sides(trade)
-        if account_id in accounts and order_id is not None
-    ]
+    own = [(trade, is_taker) for trade, is_taker, account_id in sides if account_id in accounts]
     made = []
-    for fill in pair_with_orders(sides):
+    for fill in pair_with_orders(own):
         account = accounts[fill.order.account_id]
-        data = {
-            **msgspec.to_builtins(show_own_fill(fill, card)),
-            "subaccount": account.subaccount,
-        }
-        hooks = fills.get(account.owner_id or 0, ())
-        made += [_build(hook, WebhookEvent.FILL, data) for hook in hooks]
+        made += _build_own(fills, WebhookEvent.FILL, account, show_own_fill(fill, card))
     for order in ended:
-        account = accounts[order.account_id]
         shown = show_order(
             read_order(order, order.id.hex),
             card,
             seq=order.updated_seq,
             updated_at_us=order.updated_at_us,
         )
-        data = {**msgspec.to_builtins(shown), "subaccount": account.subaccount}
-        hooks = ends.get(account.owner_id or 0, ())
-        made += [_build(hook, WebhookEvent.ORDER_ENDED, data) for hook in hooks]
+        made += _build_own(ends, WebhookEvent.ORDER_ENDED, accounts[order.account_id], shown)
     _insert(made)
 
 
-def _list_sides(trade: Trade) -> tuple[tuple[bool, int | None, UUID | None], ...]:
-    """Return whether it is the taker's, the account and the order of both sides."""
-    return (
-        (True, trade.taker_account_id, trade.taker_order_id),
-        (False, trade.maker_account_id, trade.maker_order_id),
-    )
+def _list_sides(trades: Iterable[Trade]) -> list[tuple[Trade, bool, int | None]]:
+    """Return each order's side of trades: whether it is the taker's, and its account."""
+    return [
+        (trade, is_taker, account_id)
+        for trade in trades
+        for is_taker, account_id, order_id in (
+            (True, trade.taker_account_id, trade.taker_order_id),
+            (False, trade.maker_account_id, trade.maker_order_id),
+        )
+        if order_id is not None
+    ]
 
 
 def _list_trades(span: Span, accounts: QuerySet[Account]) -> QuerySet[Trade]:
@@ -196,15 +188,13 @@ def _build_settlements(change: StatusChange) -> list[WebhookDelivery]:
     shared = {"market": market.slug, "status": change.to_status, "payouts": payouts}
     made = []
     for account, paid in _list_paid(change):
-        data = {**shared, **paid, "subaccount": account.subaccount}
-        hooks = listeners.get(account.owner_id or 0, ())
-        made += [_build(hook, WebhookEvent.SETTLEMENT, data) for hook in hooks]
+        made += _build_own(listeners, WebhookEvent.SETTLEMENT, account, {**shared, **paid})
     return made
 
 
 def _list_paid(change: StatusChange) -> Iterable[tuple[Account, dict[str, str]]]:
     """Yield what each account that listens was paid, or what a correction has moved."""
-    listening = _find_listening()
+    listening = _list_listening()
     if change.from_status in FINAL_STATUSES:
         done = Correction.objects.filter(market=change.market, state=Correction.State.DONE)
         # It is finished in the transaction of the change, just after it.
@@ -228,7 +218,7 @@ def _list_paid(change: StatusChange) -> Iterable[tuple[Account, dict[str, str]]]
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def _find_listening() -> QuerySet[Account]:
+def _list_listening() -> QuerySet[Account]:
     """Return the accounts whose owners have a webhook; for subqueries, as they may be many."""
     return Account.objects.filter(owner__in=Webhook.objects.live().values("user"))
 
@@ -241,6 +231,14 @@ def _find_listeners(event: WebhookEvent, user_ids: Iterable[int] | None = None) 
         if event in hook.events:
             found.setdefault(hook.user_id, []).append(hook)
     return found
+
+
+def _build_own(
+    listeners: Listeners, event: WebhookEvent, account: Account, shown: Any
+) -> list[WebhookDelivery]:
+    """Return what the webhooks of an account's owner are sent about it."""
+    data = {**msgspec.to_builtins(shown), "subaccount": account.subaccount}
+    return [_build(hook, event, data) for hook in listeners.get(account.owner_id or 0, ())]
 
 
 def _build(webhook: Webhook, event: WebhookEvent, data: Mapping[str, Any]) -> WebhookDelivery:
