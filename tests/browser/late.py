@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Response, Route
 
 from tests.browser.ticket import Ticket
 from tests.browser.visitors import Visitor
 from tests.e2e.people import Person
 
 OWN_LIST = re.compile("/own/")
+PORTFOLIO = re.compile("/portfolio/orders/")
 PREVIEW = re.compile("/preview/")
 
 
@@ -22,13 +23,28 @@ def hold_preview(ticket: Ticket, **written: str) -> Callable[[], None]:
 
 
 def hold_list(visitor: Visitor, bob: Person, slug: str) -> tuple[Page, Callable[[], None]]:
-    """Show 3 YES at 0.40 in the list of own orders; 1 YES at 0.39 above them comes on release."""
+    """Show 3 YES at 0.40 in the market's list of own orders; 1 YES above them comes on release."""
+    return _hold_order(visitor, bob, slug, path=f"/markets/{slug}/", wanted=OWN_LIST)
+
+
+def hold_portfolio(visitor: Visitor, bob: Person, slug: str) -> tuple[Page, Callable[[], None]]:
+    """The same in the portfolio."""
+    return _hold_order(visitor, bob, slug, path="/portfolio/orders/", wanted=PORTFOLIO)
+
+
+def _hold_order(
+    visitor: Visitor, bob: Person, slug: str, *, path: str, wanted: re.Pattern[str]
+) -> tuple[Page, Callable[[], None]]:
+    def is_of_snapshot(answer: Response) -> bool:
+        is_page = answer.request.resource_type == "document"
+        return wanted.search(answer.url) is not None and not is_page
+
     bob.place(slug, "buy 3 YES @ 0.40")
     page = visitor.page
-    with page.expect_response(OWN_LIST):  # of the feed's snapshot
-        visitor.open(f"/markets/{slug}/")
-    release = _hold(page, OWN_LIST)
-    with page.expect_request(OWN_LIST):
+    with page.expect_response(is_of_snapshot):
+        visitor.open(path)
+    release = _hold(page, wanted)
+    with page.expect_request(wanted):
         bob.place(slug, "buy 1 YES @ 0.39")
     return page, release
 

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Join, VisitorFactory
 from tests.browser.ladder import expect_book, find_book, read_book
+from tests.browser.late import hold_portfolio
 from tests.browser.markets import name_outcomes, open_market, settle_market
 from tests.browser.ticket import Ticket, expect_toast
 from tests.browser.visitors import wait_until
@@ -243,6 +244,21 @@ def test_a_page_that_comes_back_from_the_cache_follows_again_at_once(
     page.wait_for_timeout(SECONDS_MAX * 1_000)
     assert wire.tries == before + 1
     expect_book(page, carol, market)
+
+
+def test_an_order_whose_cancel_is_pressed_while_the_portfolio_is_loaded_again_is_cancelled(
+    visit: VisitorFactory, join: Join, market: str
+):
+    dora = join("dora")
+    page, release = hold_portfolio(visit(dora), dora, market)
+    row = page.get_by_role("row").filter(has_text="0.40")
+    row.get_by_role("button", name="Cancel").hover()
+    page.mouse.down()
+    release()
+    page.mouse.up()
+    expect(row).to_have_count(0)
+    [left] = dora.call("GET", f"orders?market={market}&status=open")["results"]
+    assert left["price"] == "0.3900"
 
 
 def test_a_portfolio_counts_complete_sets_as_one_like_the_server(
